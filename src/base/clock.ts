@@ -1,0 +1,37 @@
+// clock.ts -- the only source of time below the I/O floor
+//
+// Nothing under `net/` reads a clock or sets a timer itself: it is handed a Clock, so that a test can hold time
+// still and move it. Durations and deadlines use `monotonicMs`, which never jumps; `wallMs` is for people, logs and
+// protocols that put a date on the wire.
+
+/** A timer that was set and can be taken back. */
+export interface Timer {
+  /** Take the timer back; harmless when it has fired already. */
+  cancel(): void;
+}
+
+/** Time as seen by the whole program. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch; may jump when the machine's clock is set. */
+  wallMs(): number;
+  /** Milliseconds from an arbitrary start; never goes back and ignores clock changes. */
+  monotonicMs(): number;
+  /** Call `callback` once, `delayMs` (>= 0) from now. A timer does not keep the process alive. */
+  after(delayMs: number, callback: () => void): Timer;
+}
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/** RFC 3339 text, UTC, with milliseconds, of a `wallMs` reading. */
+export function rfc3339(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

@@ -1,0 +1,27 @@
+// duration.ts -- times as people write them: "5s", "500ms", "1m30s"
+//
+// A bare number is refused everywhere: 5 what?
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
+
+/** Milliseconds of "5s", "1.5h" or "1m30s"; undefined when malformed or without a unit. */
+export function parseDuration(text: string): number | undefined {
+  if (text.length > 32 || !WHOLE.test(text)) return undefined;
+  let total = 0;
+  for (const [, digits, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(digits) * UNIT_MS[unit!]!;
+  return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
+}
+
+/** The shortest text that reads back as the same time: 5000 -> "5s", 90000 -> "1m30s", 0 -> "0s". */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds === 0) return '0s';
+  let rest = milliseconds;
+  let text = '';
+  for (const unit of ['h', 'm', 's', 'ms']) {
+    const count = Math.floor(rest / UNIT_MS[unit]!);
+    if (count > 0) text += `${count}${unit}`;
+    rest -= count * UNIT_MS[unit]!;
+  }
+  return text;
+}
