@@ -9,7 +9,8 @@ const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 export function parseDuration(text: string): number | undefined {
   if (text.length > 32 || !WHOLE.test(text)) return undefined;
   let total = 0;
-  for (const [, digits, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(digits) * UNIT_MS[unit!]!;
+  for (const [, digits, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
+    total += Number(digits) * UNIT_MS[unit!]!;
   return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
 

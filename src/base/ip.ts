@@ -132,5 +132,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 
 /** `127.0.0.1:53` or `[::1]:53`. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  return endpoint.address.includes(':') ? `[${endpoint.address}]:${endpoint.port}` : `${endpoint.address}:${endpoint.port}`;
+  return endpoint.address.includes(':')
+    ? `[${endpoint.address}]:${endpoint.port}`
+    : `${endpoint.address}:${endpoint.port}`;
 }

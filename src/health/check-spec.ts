@@ -1,0 +1,67 @@
+// check-spec.ts -- what a health check is, as plain data
+
+/** The result of one probe, and what a check says of its instance. */
+export type Outcome = 'passing' | 'warning' | 'critical';
+
+export const OUTCOMES: readonly Outcome[] = ['passing', 'warning', 'critical'];
+
+/** The kinds of check that are built; the contract's others (`grpc`, `dns`) are refused as not supported yet. */
+export type CheckType = 'http' | 'tcp' | 'exec' | 'heartbeat';
+
+export const CHECK_TYPES: readonly CheckType[] = ['http', 'tcp', 'exec', 'heartbeat'];
+
+/** What an http check wants to see; every part that is given must hold. */
+export interface Expectation {
+  /** Accepted status codes: `200` or `"200-299"`; default 200-299 (and 429 counts as a warning). */
+  readonly status?: readonly (number | string)[];
+  /** A regular expression (RE2 syntax) that must match somewhere in the first 4 KiB of the body. */
+  readonly body?: string;
+}
+
+/** TLS settings of a check that connects with TLS. */
+export interface CheckTls {
+  readonly skipVerify?: boolean;
+  readonly serverName?: string;
+  /** PEM file with the authorities to trust instead of the system's. */
+  readonly caFile?: string;
+}
+
+/** One health check of an instance. Defaults are filled in by the time it is stored. */
+export interface CheckSpec {
+  /** Unique within its instance. */
+  readonly id: string;
+  readonly type: CheckType;
+  /** http: the URL to ask; host may be a name. */
+  readonly url?: string;
+  /** tcp: where to connect; host defaults to the instance's address. */
+  readonly host?: string;
+  readonly port?: number;
+  /** exec: the program and its arguments, run without a shell. */
+  readonly args?: readonly string[];
+  readonly method?: 'GET' | 'HEAD' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly expect?: Expectation;
+  readonly tls?: CheckTls;
+  /** Time between probes; for `heartbeat` the longest silence allowed. */
+  readonly intervalMs: number;
+  /** A probe that has not answered by then is critical. */
+  readonly timeoutMs: number;
+  /** Consecutive better results it takes to improve. */
+  readonly rise: number;
+  /** Consecutive critical results it takes to become critical. */
+  readonly fall: number;
+  /** Deregister the instance after being critical for so long. */
+  readonly deregisterAfterMs?: number;
+  /** Outcome before the first probe; without it the instance stays pending until then. */
+  readonly initial?: Outcome;
+}
+
+/** What a probe found. */
+export interface ProbeResult {
+  readonly outcome: Outcome;
+  /** Why, for people; at most 4 KiB. */
+  readonly output: string;
+  /** How long the probe took. */
+  readonly latencyMs: number;
+}

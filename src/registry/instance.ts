@@ -1,0 +1,82 @@
+// instance.ts -- a registered instance, as plain data
+
+import type { CheckSpec, Outcome } from '../health/check-spec.ts';
+
+/** A named port (RFC 6335 service name) beside the main one. */
+export interface NamedPort {
+  readonly port: number;
+  readonly proto: 'tcp' | 'udp';
+}
+
+/** A registration as it was accepted: validated, defaults filled in, never changed in place. */
+export interface Instance {
+  /** Unique over all services; 1 to 128 of `A-Za-z0-9._:@-`. */
+  readonly id: string;
+  /** Service label, lower case. */
+  readonly service: string;
+  /** Canonical IP text, or a host name without a trailing dot. */
+  readonly address: string;
+  readonly port: number;
+  /** Keyed by port name, lower case. */
+  readonly ports: Readonly<Record<string, NamedPort>>;
+  /** Lower case, without repeats, in the order given. */
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+  /** 0..65535; 0 is listed last, never first while another is answerable. */
+  readonly weight: number;
+  readonly zone?: string;
+  readonly ttlSeconds?: number;
+  readonly leaseTtlMs?: number;
+  readonly warmupMs?: number;
+  readonly checks: readonly CheckSpec[];
+}
+
+/** What an instance counts as; only `healthy` and `warning` are answered. */
+export type Status = 'pending' | 'healthy' | 'warning' | 'unhealthy' | 'draining' | 'maintenance';
+
+export const STATUSES: readonly Status[] = ['pending', 'healthy', 'warning', 'unhealthy', 'draining', 'maintenance'];
+
+/** Where a check stands. */
+export interface CheckState {
+  /** Undefined until the first result (or `initial`). */
+  readonly outcome: Outcome | undefined;
+  readonly output: string;
+  readonly latencyMs: number | undefined;
+  /** When `outcome` last changed, in `Clock.wallMs` time. */
+  readonly sinceMs: number;
+  /** A check added to a live instance: until its first result it has no say in the status. */
+  readonly neutral: boolean;
+}
+
+/** Reported load of an instance; kept in memory only. */
+export interface Load {
+  readonly connections?: number;
+  readonly latencyMs?: number;
+  readonly cpu?: number;
+}
+
+/** An instance with everything that is known of it now. A new object for every change. */
+export interface InstanceState {
+  readonly instance: Instance;
+  readonly status: Status;
+  /** One line that says why the status is what it is. */
+  readonly reason: string;
+  /** Revision of the last write to the registration; health does not change it. */
+  readonly revision: number;
+  readonly registeredAtMs: number;
+  /** Keyed by check id. */
+  readonly checks: Readonly<Record<string, CheckState>>;
+  readonly draining: boolean;
+  /** The reason given, when in maintenance. */
+  readonly maintenance: string | undefined;
+  /** When the lease runs out, in `Clock.wallMs` time. */
+  readonly leaseExpiresAtMs: number | undefined;
+  readonly load: Load | undefined;
+  /** True for instances from the configuration file: read-only through the API. */
+  readonly isStatic: boolean;
+}
+
+/** Answerable: in DNS answers. */
+export function isAnswerable(status: Status): boolean {
+  return status === 'healthy' || status === 'warning';
+}
