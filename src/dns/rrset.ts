@@ -1,0 +1,73 @@
+// rrset.ts -- resource records, and sets of them with one owner, type, class and TTL (RFC 2181 section 5)
+
+import { CLASS } from './codes.ts';
+import { type Name, nameKey } from './name.ts';
+
+/** One record. RDATA is in stored form: uncompressed wire octets. */
+export interface ResourceRecord {
+  readonly name: Name;
+  readonly type: number;
+  readonly class: number;
+  /** Seconds, 0..2^31-1 (RFC 2181 section 8). */
+  readonly ttlSeconds: number;
+  readonly rdata: Uint8Array;
+}
+
+/** All records of one owner and type. The order of `rdatas` is the order in answers. */
+export interface RRset {
+  readonly name: Name;
+  readonly type: number;
+  readonly class: number;
+  readonly ttlSeconds: number;
+  readonly rdatas: readonly Uint8Array[];
+}
+
+/** The most a TTL may be (RFC 2181 section 8). */
+export const MAX_TTL_SECONDS = 2 ** 31 - 1;
+
+/** A set of class IN. */
+export function rrset(name: Name, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): RRset {
+  return { name, type, class: CLASS.IN, ttlSeconds, rdatas };
+}
+
+/** The records of a set, one by one. */
+export function recordsOf(set: RRset): ResourceRecord[] {
+  return set.rdatas.map((rdata) => ({
+    name: set.name,
+    type: set.type,
+    class: set.class,
+    ttlSeconds: set.ttlSeconds,
+    rdata,
+  }));
+}
+
+/** The same set under another owner or with another TTL. */
+export function withOwner(set: RRset, name: Name): RRset {
+  return { ...set, name };
+}
+
+/** Same octets? Good enough for duplicates, since stored RDATA has one form (names keep their case). */
+export function equalRdata(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+/** Records gathered into sets in order of first appearance; repeats are dropped, the least TTL wins. */
+export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
+  const sets = new Map<string, { first: ResourceRecord; ttlSeconds: number; rdatas: Uint8Array[] }>();
+  for (const record of records) {
+    const key = `${record.type} ${record.class} ${nameKey(record.name)}`;
+    const known = sets.get(key);
+    if (known === undefined) sets.set(key, { first: record, ttlSeconds: record.ttlSeconds, rdatas: [record.rdata] });
+    else {
+      known.ttlSeconds = Math.min(known.ttlSeconds, record.ttlSeconds);
+      if (!known.rdatas.some((rdata) => equalRdata(rdata, record.rdata))) known.rdatas.push(record.rdata);
+    }
+  }
+  return [...sets.values()].map(({ first, ttlSeconds, rdatas }) => ({
+    name: first.name,
+    type: first.type,
+    class: first.class,
+    ttlSeconds,
+    rdatas,
+  }));
+}

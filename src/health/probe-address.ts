@@ -1,0 +1,44 @@
+// probe-address.ts -- which addresses a probe may connect to
+//
+// Whoever may register a check may make the server connect somewhere, so the networks where that does harm (cloud
+// metadata on link-local, multicast) are refused unless allowed. The judgement is made on addresses, never on
+// spellings: callers resolve first and connect to the very address that was judged.
+
+import { anyPrefixContains, type IpAddress, type IpPrefix, ipFromBytes, parseNetwork } from '../base/ip.ts';
+
+/** Networks by permission; `allow` wins over `deny`, and what is in neither is allowed. */
+export interface ProbeNetworks {
+  readonly allow: readonly IpPrefix[];
+  readonly deny: readonly IpPrefix[];
+}
+
+/** Nothing beyond the default denials: link-local, multicast and unspecified addresses. */
+export const DEFAULT_PROBE_NETWORKS: ProbeNetworks = {
+  allow: [],
+  deny: ['link-local', 'multicast', 'unspecified'].flatMap((name) => parseNetwork(name)!),
+};
+
+/** May a probe connect to `address`? An IPv6 address that carries an IPv4 one is judged by both. */
+export function isProbeAllowed(address: IpAddress, networks: ProbeNetworks): boolean {
+  const carried = carriedIpv4(address);
+  const judged = carried === undefined ? [address] : [address, carried];
+  if (judged.some((each) => anyPrefixContains(networks.allow, each))) return true;
+  return !judged.some((each) => anyPrefixContains(networks.deny, each));
+}
+
+/** The IPv4 address inside a NAT64 (RFC 6052), 6to4 (RFC 3056) or IPv4-compatible (RFC 4291 2.5.5.1) address. */
+function carriedIpv4(address: IpAddress): IpAddress | undefined {
+  if (address.family === 4) return undefined;
+  const bytes = address.bytes;
+  if (bytes[0] === 0x20 && bytes[1] === 0x02) return ipFromBytes(bytes.slice(2, 6));
+  if (startsWith(bytes, NAT64)) return ipFromBytes(bytes.slice(12));
+  // Of ::/96, `::` and `::1` are no IPv4 addresses; neither is anything else in ::0.0.0.0/104.
+  return startsWith(bytes, COMPATIBLE) && bytes[12] !== 0 ? ipFromBytes(bytes.slice(12)) : undefined;
+}
+
+const NAT64 = [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
+const COMPATIBLE = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
+  return prefix.every((octet, i) => bytes[i] === octet);
+}
