@@ -1,0 +1,32 @@
+// change.ts -- what the registry tells its listeners
+
+import type { InstanceState } from './instance.ts';
+import type { Policy } from './policy.ts';
+
+/** What happened, in the words of the watch API. */
+export type ChangeKind = 'register' | 'update' | 'deregister' | 'health' | 'policy';
+
+/** One change, applied already when listeners hear of it. */
+export interface Change {
+  /** Counts up by one with every change at this node. */
+  readonly sequence: number;
+  readonly kind: ChangeKind;
+  readonly service: string;
+  /** The instance afterwards, or as it last was (`deregister`); undefined for `policy`. */
+  readonly instance: InstanceState | undefined;
+  readonly atMs: number;
+}
+
+/** A service as the rest of the program sees it. Known while it has an instance or a policy. */
+export interface ServiceState {
+  readonly name: string;
+  /** By id, in order of registration. */
+  readonly instances: ReadonlyMap<string, InstanceState>;
+  readonly policy: Policy | undefined;
+  /** Store revision of the policy; 0 without one. */
+  readonly policyRevision: number;
+  /** Sequence of the last change that concerned the service. */
+  readonly index: number;
+  /** Reason of the maintenance the whole service is in. */
+  readonly maintenance: string | undefined;
+}

@@ -1,0 +1,339 @@
+// registry.ts -- the registry's commands: check, write to the store, and return when the roster shows it
+//
+// Writes go down, truth comes up: a command hands mutations to the store, the store's watch delivers the committed
+// batch back, the roster applies it and tells its listeners, and only then does the command return. So whoever got an
+// answer can rely on it (design: acknowledged means answered).
+
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../base/clock.ts';
+import { CodedError, errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { CheckSpec, ProbeResult } from '../health/check-spec.ts';
+import type { Change, ServiceState } from './change.ts';
+import type { Instance, InstanceState, Load } from './instance.ts';
+import { LeaseTimers } from './lease-timers.ts';
+import type { Policy } from './policy.ts';
+import { Roster } from './roster.ts';
+import { StatusSaver } from './status-saver.ts';
+import type { CommittedBatch, Mutation, Precondition, Store } from './store.ts';
+import { readStored, type StoredHold, type StoredInstance, storedKey } from './stored.ts';
+
+/** Writers that race for one instance try again with what the other wrote. */
+const MAX_ATTEMPTS = 8;
+const EXPIRY_RETRY_MS = 1000;
+
+export interface RegistryOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Registry {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #roster: Roster;
+  readonly #leases: LeaseTimers;
+  readonly #saver: StatusSaver;
+  readonly #listeners = new Set<(change: Change) => void>();
+  #unwatch: () => void = () => {};
+  #staticIds = new Set<string>();
+  #stopped = false;
+
+  private constructor(options: RegistryOptions, firstSequence: number) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#roster = new Roster(options.clock, firstSequence, (change) => this.#tell(change));
+    this.#leases = new LeaseTimers(options.clock, (id) => this.#leaseExpired(id));
+    this.#saver = new StatusSaver(options.store, this.#roster, options.clock, options.log);
+  }
+
+  /** Load everything from the store and follow it from there. */
+  static async open(options: RegistryOptions): Promise<Registry> {
+    // Watching begins before loading, so that nothing falls between the two.
+    const early: CommittedBatch[] = [];
+    const state: { registry?: Registry } = {};
+    const unwatch = options.store.watch((batch) => {
+      if (state.registry === undefined) early.push(batch);
+      else state.registry.#apply(batch);
+    });
+    const snapshot = await options.store.load();
+    const registry = new Registry(options, snapshot.revision);
+    registry.#unwatch = unwatch;
+    // What an instance is restored with must be there before the instance itself.
+    const records = snapshot.records.toSorted((a, b) => Number(isRegistration(a.key)) - Number(isRegistration(b.key)));
+    for (const record of records) registry.#applyOne(record.key, record.value, record.revision);
+    for (const batch of early) if (batch.revision > snapshot.revision) registry.#apply(batch);
+    state.registry = registry;
+    return registry;
+  }
+
+  /** Hear of every change from now on; returns the way to stop. Listeners run synchronously and must not throw. */
+  onChange(listener: (change: Change) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Sequence of the last change at this node. */
+  get sequence(): number {
+    return this.#roster.sequence;
+  }
+
+  get instanceCount(): number {
+    return this.#roster.instanceCount;
+  }
+
+  services(): Iterable<ServiceState> {
+    return this.#roster.services();
+  }
+
+  service(name: string): ServiceState | undefined {
+    return this.#roster.service(name);
+  }
+
+  instance(id: string): InstanceState | undefined {
+    return this.#roster.instance(id);
+  }
+
+  instances(): Iterable<InstanceState> {
+    return this.#roster.instances();
+  }
+
+  /**
+   * Register or replace. Repeating a registration as it is writes nothing and renews its lease.
+   * Throws CodedError: `id_taken`, `already_registered` (with `onlyNew`), `read_only`, `store_unavailable`.
+   */
+  async register(instance: Instance, onlyNew = false): Promise<{ state: InstanceState; isNew: boolean }> {
+    let isNew = true;
+    await this.#retrying(async () => {
+      const current = this.#roster.instance(instance.id);
+      isNew = current === undefined;
+      if (current !== undefined) this.#checkReplaceable(current, instance, onlyNew);
+      if (current !== undefined && isDeepStrictEqual(current.instance, instance)) return;
+      const value: StoredInstance = {
+        instance,
+        registeredAtMs: current?.registeredAtMs ?? this.#clock.wallMs(),
+      };
+      await this.#commit([{ key: storedKey('instance', instance.id), value }], [at('instance', instance.id, current)]);
+    });
+    this.#renewLease(instance.id, undefined);
+    return { state: this.#existing(instance.id), isNew };
+  }
+
+  #checkReplaceable(current: InstanceState, instance: Instance, onlyNew: boolean): void {
+    if (current.isStatic) throw readOnly(instance.id);
+    if (current.instance.service !== instance.service) {
+      const message = `id '${instance.id}' belongs to service '${current.instance.service}'`;
+      throw new CodedError('id_taken', message);
+    }
+    if (onlyNew) throw new CodedError('already_registered', `instance '${instance.id}' is registered already`);
+  }
+
+  /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
+  async deregister(id: string): Promise<void> {
+    if (this.#existing(id).isStatic) throw readOnly(id);
+    const kinds = ['instance', 'status', 'hold'] as const;
+    await this.#commit(
+      kinds.map((kind) => ({ key: storedKey(kind, id), value: undefined })),
+      [],
+    );
+  }
+
+  /** Add or replace one check. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
+  async putCheck(id: string, check: CheckSpec): Promise<InstanceState> {
+    return await this.#changeChecks(id, (checks) => {
+      const at = checks.findIndex((each) => each.id === check.id);
+      return at < 0 ? [...checks, check] : checks.with(at, check);
+    });
+  }
+
+  /** Remove one check. Throws CodedError: `unknown_instance`, `unknown_check`, `read_only`, `store_unavailable`. */
+  async deleteCheck(id: string, checkId: string): Promise<void> {
+    await this.#changeChecks(id, (checks) => {
+      if (!checks.some((each) => each.id === checkId)) {
+        throw new CodedError('unknown_check', `instance '${id}' has no check '${checkId}'`);
+      }
+      return checks.filter((each) => each.id !== checkId);
+    });
+  }
+
+  async #changeChecks(id: string, change: (checks: readonly CheckSpec[]) => CheckSpec[]): Promise<InstanceState> {
+    await this.#retrying(async () => {
+      const current = this.#existing(id);
+      if (current.isStatic) throw readOnly(id);
+      const instance = { ...current.instance, checks: change(current.instance.checks) };
+      const value: StoredInstance = { instance, registeredAtMs: current.registeredAtMs };
+      await this.#commit([{ key: storedKey('instance', id), value }], [at('instance', id, current)]);
+    });
+    return this.#existing(id);
+  }
+
+  /** Take an instance out of the answers, or back, keeping it registered. Throws CodedError. */
+  async setDraining(id: string, draining: boolean): Promise<InstanceState> {
+    return await this.#setHold(id, { draining });
+  }
+
+  /** Put one instance into maintenance, with the reason, or end it (undefined). Throws CodedError. */
+  async setMaintenance(id: string, reason: string | undefined): Promise<InstanceState> {
+    return await this.#setHold(id, { maintenance: reason ?? null });
+  }
+
+  async #setHold(id: string, change: Partial<StoredHold>): Promise<InstanceState> {
+    const { draining, maintenance } = this.#existing(id);
+    const service = this.#roster.service(this.#existing(id).instance.service);
+    const own = maintenance === service?.maintenance ? null : (maintenance ?? null);
+    const hold: StoredHold = { draining, maintenance: own, ...change };
+    const isIdle = !hold.draining && hold.maintenance === null;
+    await this.#commit([{ key: storedKey('hold', id), value: isIdle ? undefined : hold }], []);
+    return this.#existing(id);
+  }
+
+  /** Put a whole service, with every instance it has or will have, into maintenance, or end it. */
+  async setServiceMaintenance(name: string, reason: string | undefined): Promise<void> {
+    const value: StoredHold | undefined = reason === undefined ? undefined : { draining: false, maintenance: reason };
+    await this.#commit([{ key: storedKey('hold-service', name), value }], []);
+  }
+
+  /**
+   * Set or delete (undefined) a service's policy; with `ifRevision`, only while that is its revision (0: none).
+   * Throws CodedError: `precondition_failed`, `store_unavailable`.
+   */
+  async setPolicy(name: string, policy: Policy | undefined, ifRevision?: number): Promise<void> {
+    const key = storedKey('policy', name);
+    const preconditions = ifRevision === undefined ? [] : [{ key, revision: ifRevision }];
+    try {
+      await this.#commit([{ key, value: policy }], preconditions);
+    } catch (error) {
+      if (!(error instanceof CodedError && error.code === 'conflict')) throw error;
+      throw new CodedError('precondition_failed', `the policy of '${name}' is not at revision ${ifRevision}`);
+    }
+  }
+
+  /** Renew the lease and note the load. Returns when the lease runs out, if there is one. */
+  heartbeat(id: string, load: Load | undefined): number | undefined {
+    this.#existing(id);
+    return this.#renewLease(id, load);
+  }
+
+  /** A check's outcome after rise and fall; takes effect at once and is stored behind. */
+  reportResult(id: string, checkId: string, result: ProbeResult): void {
+    if (this.#roster.applyResult(id, checkId, result)) this.#saver.mark(id);
+  }
+
+  /** Resolves when the outcomes reported so far are stored (or cannot be). */
+  async flush(): Promise<void> {
+    await this.#saver.flush();
+  }
+
+  /** Replace the instances that come from the configuration. Throws CodedError `id_taken`, changing nothing. */
+  setStatic(instances: readonly Instance[]): void {
+    for (const { id } of instances) {
+      const current = this.#roster.instance(id);
+      if (current !== undefined && !current.isStatic) {
+        throw new CodedError('id_taken', `static instance '${id}': the id is registered through the API already`);
+      }
+    }
+    const ids = new Set(instances.map((instance) => instance.id));
+    for (const id of this.#staticIds) if (!ids.has(id)) this.#roster.remove(id);
+    this.#staticIds = ids;
+    for (const instance of instances) {
+      const current = this.#roster.instance(instance.id);
+      if (current !== undefined && isDeepStrictEqual(current.instance, instance)) continue;
+      const registeredAtMs = current?.registeredAtMs ?? this.#clock.wallMs();
+      this.#roster.put(instance, { revision: 0, registeredAtMs, isStatic: true });
+    }
+  }
+
+  /** Stop timers and store what is waiting; the store itself stays open. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#leases.stop();
+    await this.#saver.flush();
+    this.#saver.stop();
+    this.#unwatch();
+  }
+
+  #existing(id: string): InstanceState {
+    const state = this.#roster.instance(id);
+    if (state === undefined) throw new CodedError('unknown_instance', `no instance '${id}'`);
+    return state;
+  }
+
+  #renewLease(id: string, load: Load | undefined): number | undefined {
+    const ttlMs = this.#roster.instance(id)?.instance.leaseTtlMs;
+    if (ttlMs === undefined) this.#leases.drop(id);
+    const expiresAtMs = ttlMs === undefined ? undefined : this.#leases.renew(id, ttlMs);
+    this.#roster.renew(id, expiresAtMs, load);
+    return expiresAtMs;
+  }
+
+  #leaseExpired(id: string): void {
+    this.#log.info({ instance: id }, 'lease expired');
+    this.#roster.expireLease(id);
+    this.#deregisterExpired(id);
+  }
+
+  #deregisterExpired(id: string): void {
+    const state = this.#roster.instance(id);
+    // A heartbeat may have brought it back while the store was failing.
+    if (this.#stopped || state === undefined || state.isStatic || state.reason !== 'lease expired') return;
+    this.deregister(id).catch((error: unknown) => {
+      this.#log.warn({ instance: id, reason: errorMessage(error) }, 'expired instance could not be deregistered yet');
+      this.#clock.after(EXPIRY_RETRY_MS, () => this.#deregisterExpired(id));
+    });
+  }
+
+  async #commit(mutations: readonly Mutation[], preconditions: readonly Precondition[]): Promise<void> {
+    if (this.#stopped) throw new CodedError('stopping', 'the server is stopping');
+    await this.#store.commit(mutations, preconditions);
+  }
+
+  async #retrying(attempt: () => Promise<void>): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await attempt();
+        return;
+      } catch (error) {
+        if (!(error instanceof CodedError && error.code === 'conflict') || tries >= MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #apply(batch: CommittedBatch): void {
+    for (const { key, value } of batch.mutations) {
+      this.#applyOne(key, value, batch.revision);
+      const entry = readStored(key, value);
+      // Checks may have gone or begun anew; what is stored of them must follow.
+      if (entry?.kind === 'instance' && entry.value?.instance.checks.length) this.#saver.mark(entry.id);
+    }
+  }
+
+  #applyOne(key: string, value: unknown, revision: number): void {
+    const entry = readStored(key, value);
+    if (entry === undefined) {
+      this.#log.warn({ key }, 'unknown key in the store, left alone');
+      return;
+    }
+    this.#roster.apply(entry, revision);
+    if (entry.kind !== 'instance') return;
+    if (entry.value === undefined) this.#leases.drop(entry.id);
+    else if (!this.#leases.has(entry.id)) this.#renewLease(entry.id, undefined);
+  }
+
+  #tell(change: Change): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+function isRegistration(key: string): boolean {
+  return key.startsWith('instance/');
+}
+
+function at(kind: 'instance', id: string, current: InstanceState | undefined): Precondition {
+  return { key: storedKey(kind, id), revision: current?.revision ?? 0 };
+}
+
+function readOnly(id: string): CodedError {
+  return new CodedError('read_only', `instance '${id}' comes from the configuration file`);
+}

@@ -1,0 +1,254 @@
+// roster.ts -- everybody who is registered, in memory: applies what the store delivers and what the checks report
+//
+// The roster is the only place where an InstanceState is made. It does no I/O and decides nothing about writes: that
+// is registry.ts.
+
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../base/clock.ts';
+import type { ProbeResult } from '../health/check-spec.ts';
+import type { Change, ChangeKind, ServiceState } from './change.ts';
+import type { CheckState, Instance, InstanceState, Load } from './instance.ts';
+import type { Policy } from './policy.ts';
+import { deriveStatus } from './status.ts';
+import type { StoredEntry, StoredHold, StoredStatus } from './stored.ts';
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+type Service = Mutable<Omit<ServiceState, 'instances'>> & { readonly instances: Map<string, InstanceState> };
+
+const NO_HOLD: StoredHold = { draining: false, maintenance: null };
+
+/** All services and instances, and the one way each kind of news changes them. */
+export class Roster {
+  readonly #clock: Clock;
+  readonly #emit: (change: Change) => void;
+  readonly #services = new Map<string, Service>();
+  readonly #instances = new Map<string, InstanceState>();
+  readonly #holds = new Map<string, StoredHold>();
+  readonly #restored = new Map<string, StoredStatus>();
+  readonly #expiredLeases = new Set<string>();
+  #sequence: number;
+
+  constructor(clock: Clock, firstSequence: number, emit: (change: Change) => void) {
+    this.#clock = clock;
+    this.#sequence = firstSequence;
+    this.#emit = emit;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  service(name: string): ServiceState | undefined {
+    const service = this.#services.get(name);
+    return service !== undefined && isKnown(service) ? service : undefined;
+  }
+
+  *services(): Iterable<ServiceState> {
+    for (const service of this.#services.values()) if (isKnown(service)) yield service;
+  }
+
+  instance(id: string): InstanceState | undefined {
+    return this.#instances.get(id);
+  }
+
+  get instanceCount(): number {
+    return this.#instances.size;
+  }
+
+  instances(): Iterable<InstanceState> {
+    return this.#instances.values();
+  }
+
+  /** Apply one entry from the store. */
+  apply(entry: StoredEntry, revision: number): void {
+    switch (entry.kind) {
+      case 'instance':
+        if (entry.value === undefined) this.remove(entry.id);
+        else this.put(entry.value.instance, { revision, registeredAtMs: entry.value.registeredAtMs, isStatic: false });
+        break;
+      case 'status':
+        // Our own status writes come back to us; what matters is only what was there before we started.
+        if (entry.value !== undefined && !this.#instances.has(entry.id)) this.#restored.set(entry.id, entry.value);
+        break;
+      case 'hold':
+        this.#hold(entry.id, entry.value);
+        break;
+      case 'hold-service':
+        this.#holdService(entry.id, entry.value);
+        break;
+      case 'policy':
+        this.#setPolicy(entry.id, entry.value, revision);
+    }
+  }
+
+  /** Add or replace an instance. */
+  put(instance: Instance, about: { revision: number; registeredAtMs: number; isStatic: boolean }): void {
+    const before = this.#instances.get(instance.id);
+    if (before !== undefined && before.instance.service !== instance.service) this.remove(instance.id);
+    const restored = this.#restored.get(instance.id);
+    this.#restored.delete(instance.id);
+    this.#expiredLeases.delete(instance.id);
+    const state = {
+      instance,
+      ...about,
+      checks: carryOver(instance, before, restored, this.#clock.wallMs()),
+      leaseExpiresAtMs: before?.leaseExpiresAtMs,
+      load: before?.load,
+    };
+    this.#store(state, before === undefined ? 'register' : 'update');
+  }
+
+  /** Take an instance out. */
+  remove(id: string): void {
+    const state = this.#instances.get(id);
+    this.#holds.delete(id);
+    this.#restored.delete(id);
+    this.#expiredLeases.delete(id);
+    if (state === undefined) return;
+    this.#instances.delete(id);
+    this.#services.get(state.instance.service)?.instances.delete(id);
+    this.#changed('deregister', state.instance.service, state);
+  }
+
+  /** A check's news: its outcome after rise and fall. Tells whether the outcome changed. */
+  applyResult(id: string, checkId: string, result: ProbeResult): boolean {
+    const state = this.#instances.get(id);
+    if (state === undefined || !state.instance.checks.some((check) => check.id === checkId)) return false;
+    const before = state.checks[checkId];
+    const changed = before?.outcome !== result.outcome;
+    const after: CheckState = {
+      outcome: result.outcome,
+      output: result.output,
+      latencyMs: result.latencyMs,
+      sinceMs: changed || before === undefined ? this.#clock.wallMs() : before.sinceMs,
+      neutral: false,
+    };
+    this.#store({ ...state, checks: { ...state.checks, [checkId]: after } }, changed ? 'health' : undefined);
+    return changed;
+  }
+
+  /** The lease ran out: out of the answers, whatever becomes of the deregistration. */
+  expireLease(id: string): void {
+    const state = this.#instances.get(id);
+    if (state === undefined) return;
+    this.#expiredLeases.add(id);
+    this.#store(state, 'health');
+  }
+
+  /** A heartbeat came in. */
+  renew(id: string, leaseExpiresAtMs: number | undefined, load: Load | undefined): void {
+    const state = this.#instances.get(id);
+    if (state === undefined) return;
+    const wasExpired = this.#expiredLeases.delete(id);
+    this.#store({ ...state, leaseExpiresAtMs, load: load ?? state.load }, wasExpired ? 'health' : undefined);
+  }
+
+  #hold(id: string, value: StoredHold | undefined): void {
+    if (value === undefined) this.#holds.delete(id);
+    else this.#holds.set(id, value);
+    const state = this.#instances.get(id);
+    if (state !== undefined) this.#store(state, 'health');
+  }
+
+  #holdService(name: string, value: StoredHold | undefined): void {
+    const service = this.#serviceFor(name);
+    service.maintenance = value?.maintenance ?? undefined;
+    for (const state of [...service.instances.values()]) this.#store(state, 'health');
+    this.#forgetUnknown(name);
+  }
+
+  #setPolicy(name: string, policy: Policy | undefined, revision: number): void {
+    const service = this.#serviceFor(name);
+    service.policy = policy;
+    service.policyRevision = policy === undefined ? 0 : revision;
+    this.#changed('policy', name, undefined);
+  }
+
+  /** Complete a draft with its status, put it in place, and say so when `kind` is given. */
+  #store(
+    draft: Omit<InstanceState, 'status' | 'reason' | 'draining' | 'maintenance'>,
+    kind: ChangeKind | undefined,
+  ): void {
+    const { id } = draft.instance;
+    const service = this.#serviceFor(draft.instance.service);
+    const hold = this.#holds.get(id) ?? NO_HOLD;
+    const maintenance = hold.maintenance ?? service.maintenance;
+    const verdict = deriveStatus({
+      checks: draft.instance.checks,
+      states: draft.checks,
+      draining: hold.draining,
+      maintenance,
+      leaseExpired: this.#expiredLeases.has(id),
+    });
+    const state: InstanceState = { ...draft, ...verdict, draining: hold.draining, maintenance };
+    this.#instances.set(id, state);
+    service.instances.set(id, state);
+    if (kind !== undefined) this.#changed(kind, service.name, state);
+  }
+
+  #changed(kind: ChangeKind, name: string, instance: InstanceState | undefined): void {
+    const sequence = ++this.#sequence;
+    const service = this.#services.get(name);
+    if (service !== undefined) service.index = sequence;
+    this.#forgetUnknown(name);
+    this.#emit({ sequence, kind, service: name, instance, atMs: this.#clock.wallMs() });
+  }
+
+  #serviceFor(name: string): Service {
+    let service = this.#services.get(name);
+    if (service === undefined) {
+      service = {
+        name,
+        instances: new Map(),
+        policy: undefined,
+        policyRevision: 0,
+        index: this.#sequence,
+        maintenance: undefined,
+      };
+      this.#services.set(name, service);
+    }
+    return service;
+  }
+
+  #forgetUnknown(name: string): void {
+    const service = this.#services.get(name);
+    if (service !== undefined && !isKnown(service) && service.maintenance === undefined) this.#services.delete(name);
+  }
+}
+
+function isKnown(service: Service): boolean {
+  return service.instances.size > 0 || service.policy !== undefined;
+}
+
+/**
+ * Check states of an instance that is being put in place: unchanged checks keep theirs, a restart resumes the stored
+ * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral.
+ */
+function carryOver(
+  instance: Instance,
+  before: InstanceState | undefined,
+  restored: StoredStatus | undefined,
+  nowMs: number,
+): Record<string, CheckState> {
+  const states: Record<string, CheckState> = {};
+  const isLive = before !== undefined && before.status !== 'pending';
+  for (const check of instance.checks) {
+    const known = before?.instance.checks.find((each) => each.id === check.id);
+    const kept = before?.checks[check.id];
+    const resumed =
+      restored !== undefined && Object.hasOwn(restored.checks, check.id) ? restored.checks[check.id] : undefined;
+    if (kept !== undefined && isDeepStrictEqual(known, check)) states[check.id] = kept;
+    else if (before === undefined && resumed !== undefined) {
+      states[check.id] = { ...resumed, latencyMs: undefined, neutral: false };
+    } else {
+      states[check.id] = {
+        outcome: check.initial,
+        output: check.initial === undefined ? '' : 'initial outcome, no probe yet',
+        latencyMs: undefined,
+        sinceMs: nowMs,
+        neutral: isLive,
+      };
+    }
+  }
+  return states;
+}

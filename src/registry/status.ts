@@ -1,0 +1,46 @@
+// status.ts -- what an instance counts as, from its checks and what people said of it (contract: life of a status)
+
+import type { CheckSpec, Outcome } from '../health/check-spec.ts';
+import type { CheckState, Status } from './instance.ts';
+
+/** What the status depends on. */
+export interface StatusInput {
+  readonly checks: readonly CheckSpec[];
+  readonly states: Readonly<Record<string, CheckState>>;
+  readonly draining: boolean;
+  /** Reason of the maintenance the instance or its whole service is in. */
+  readonly maintenance: string | undefined;
+  readonly leaseExpired: boolean;
+}
+
+/** A status and one line that says why. */
+export interface Verdict {
+  readonly status: Status;
+  readonly reason: string;
+}
+
+/**
+ * Draining and maintenance win over all; then an expired lease; then the worst check, where one that has no result yet
+ * keeps the instance pending unless it is neutral. No checks: healthy.
+ */
+export function deriveStatus(input: StatusInput): Verdict {
+  if (input.draining) return { status: 'draining', reason: 'draining' };
+  if (input.maintenance !== undefined) return { status: 'maintenance', reason: input.maintenance || 'maintenance' };
+  if (input.leaseExpired) return { status: 'unhealthy', reason: 'lease expired' };
+  if (input.checks.length === 0) return { status: 'healthy', reason: 'no checks' };
+  const critical = named(input, 'critical');
+  if (critical.length > 0) return { status: 'unhealthy', reason: `check ${critical.join(', ')} is critical` };
+  const waiting = input.checks.filter((check) => isAwaited(input.states[check.id])).map((check) => check.id);
+  if (waiting.length > 0) return { status: 'pending', reason: `check ${waiting.join(', ')} has no result yet` };
+  const warning = named(input, 'warning');
+  if (warning.length > 0) return { status: 'warning', reason: `check ${warning.join(', ')} warns` };
+  return { status: 'healthy', reason: 'all checks pass' };
+}
+
+function named(input: StatusInput, outcome: Outcome): string[] {
+  return input.checks.filter((check) => input.states[check.id]?.outcome === outcome).map((check) => check.id);
+}
+
+function isAwaited(state: CheckState | undefined): boolean {
+  return state === undefined || (state.outcome === undefined && !state.neutral);
+}

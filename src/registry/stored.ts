@@ -1,0 +1,48 @@
+// stored.ts -- what the registry keeps in its store: keys, and the shapes of their values
+//
+//   instance/<id>          the registration          hold/<id>              draining, maintenance
+//   status/<id>            outcomes of its checks    hold-service/<name>    maintenance of a whole service
+//   policy/<service>       its policy
+
+import type { Outcome } from '../health/check-spec.ts';
+import type { Instance } from './instance.ts';
+import type { Policy } from './policy.ts';
+
+export interface StoredInstance {
+  readonly instance: Instance;
+  readonly registeredAtMs: number;
+}
+
+/** Outcomes by check id, so that a restart begins where it stopped. */
+export interface StoredStatus {
+  readonly checks: Readonly<Record<string, { outcome: Outcome; output: string; sinceMs: number }>>;
+}
+
+export interface StoredHold {
+  readonly draining: boolean;
+  readonly maintenance: string | null;
+}
+
+/** A store key taken apart, with its value in the shape that belongs to it; value undefined: deleted. */
+export type StoredEntry =
+  | { readonly kind: 'instance'; readonly id: string; readonly value: StoredInstance | undefined }
+  | { readonly kind: 'status'; readonly id: string; readonly value: StoredStatus | undefined }
+  | { readonly kind: 'hold'; readonly id: string; readonly value: StoredHold | undefined }
+  | { readonly kind: 'hold-service'; readonly id: string; readonly value: StoredHold | undefined }
+  | { readonly kind: 'policy'; readonly id: string; readonly value: Policy | undefined };
+
+export type StoredKind = StoredEntry['kind'];
+
+const KINDS: readonly StoredKind[] = ['instance', 'status', 'hold', 'hold-service', 'policy'];
+
+/** The key of an entry. */
+export function storedKey(kind: StoredKind, id: string): string {
+  return `${kind}/${id}`;
+}
+
+/** The entry behind a key and value; undefined for keys of a later version. */
+export function readStored(key: string, value: unknown): StoredEntry | undefined {
+  const slash = key.indexOf('/');
+  const kind = KINDS.find((each) => each === key.slice(0, slash));
+  return kind === undefined ? undefined : ({ kind, id: key.slice(slash + 1), value } as StoredEntry);
+}
