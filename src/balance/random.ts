@@ -1,0 +1,34 @@
+// random.ts -- a fresh uniform shuffle for every answer; weight 0 goes last
+
+import type { Random } from '../base/random.ts';
+import type { Candidate, Plan } from './plan.ts';
+import { evenWeights, splitByWeight } from './round-robin.ts';
+
+/** Every order of the candidates is equally likely. */
+export function randomOrder(candidates: readonly Candidate[]): Plan {
+  const { active, standby } = splitByWeight(candidates);
+  // Shuffled further by every draw: a permutation stays one, so nothing has to be set back or allocated.
+  const decks = [Uint16Array.from(active), Uint16Array.from(standby)];
+  return {
+    size: candidates.length,
+    srvWeights: evenWeights(candidates),
+    draw(limit, { random }, order) {
+      let written = 0;
+      for (const deck of decks) written = deal(deck, limit, random, order, written);
+      return written;
+    },
+  };
+}
+
+/** The first places of a Fisher-Yates shuffle of `deck`. */
+function deal(deck: Uint16Array, limit: number, random: Random, order: Uint16Array, from: number): number {
+  const count = Math.max(0, Math.min(deck.length, limit - from));
+  for (let i = 0; i < count; i++) {
+    const pick = i + random.below(deck.length - i);
+    const card = deck[pick]!;
+    deck[pick] = deck[i]!;
+    deck[i] = card;
+    order[from + i] = card;
+  }
+  return from + count;
+}

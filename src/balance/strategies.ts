@@ -1,0 +1,13 @@
+// strategies.ts -- the table of strategies by their name in policies
+
+import type { Strategy } from './plan.ts';
+import { randomOrder } from './random.ts';
+import { roundRobin } from './round-robin.ts';
+import { weighted } from './weighted.ts';
+
+/** To add a strategy: its file, its row here, its name in registry/policy.ts. */
+export const STRATEGIES = {
+  'round-robin': roundRobin,
+  random: randomOrder,
+  weighted,
+} satisfies Record<string, Strategy>;

@@ -1,0 +1,58 @@
+// build-view.ts -- zones and domains into a View
+
+import { isWithin, type Name, nameKey, parseName } from '../dns/name.ts';
+import type { Zone } from '../zone/zone.ts';
+import { DomainNames, type DomainSettings, type ServiceSource } from './domain-names.ts';
+import type { NameIndex } from './name-index.ts';
+import { localClaimZone, syntheticZone } from './synthetic-zone.ts';
+import { type ServedZone, View } from './view.ts';
+
+export interface ViewPlan {
+  /** From zone files. */
+  readonly zones: readonly Zone[];
+  readonly domains: readonly DomainSettings[];
+  /** Negative TTL of zones that are no domain. */
+  readonly negativeTtlSeconds: number;
+  /** IP text: where `ns.D` is, for domains without a zone file. Not empty. */
+  readonly serverAddresses: readonly string[];
+  /** Answer the SOA of `local.` when a domain ends in it. */
+  readonly claimLocal: boolean;
+}
+
+/** What domains make names from. */
+export interface RegistryNames {
+  readonly index: NameIndex;
+  readonly service: ServiceSource;
+  serviceCount(): number;
+}
+
+/** Every zone file is served; a domain without one gets an apex made up for it. */
+export function buildView(plan: ViewPlan, names: RegistryNames): View {
+  const served: ServedZone[] = [];
+  const files = new Map(plan.zones.map((zone) => [nameKey(zone.apex), zone]));
+  for (const settings of plan.domains) {
+    const key = nameKey(settings.apex);
+    const zone = files.get(key) ?? syntheticZone(settings.apex, plan.serverAddresses, settings.negativeTtlSeconds);
+    files.delete(key);
+    served.push({
+      zone,
+      domain: new DomainNames(settings, names.index, names.service, names.serviceCount),
+      negativeTtlSeconds: settings.negativeTtlSeconds,
+      apexOnly: false,
+    });
+  }
+  const { negativeTtlSeconds } = plan;
+  for (const zone of files.values()) served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: false });
+  if (plan.claimLocal && needsClaim(plan.domains, served)) {
+    const zone = localClaimZone(plan.serverAddresses, negativeTtlSeconds);
+    served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: true });
+  }
+  return new View(served);
+}
+
+const LOCAL: Name = parseName('local.');
+
+function needsClaim(domains: readonly DomainSettings[], served: readonly ServedZone[]): boolean {
+  const isServed = served.some(({ zone }) => nameKey(zone.apex) === nameKey(LOCAL));
+  return !isServed && domains.some(({ apex }) => isWithin(apex, LOCAL));
+}

@@ -1,0 +1,167 @@
+// domain-names.ts -- the names the registry makes below one domain (contract section 2)
+//
+//   S  _S._tcp  _S._udp  _S._T  _P._tcp.S  _P._udp.S  T.S  T2.T1.S  10-0-0-7.addr
+//
+// Names of tags are found by looking at the service, not by listing them: their combinations have no bound.
+
+import type { Name } from '../dns/name.ts';
+import type { ServiceState } from '../registry/change.ts';
+import { poolOf } from '../routing/pool.ts';
+import { addressNode, type DynamicNode, EMPTY_NON_TERMINAL, poolNode, srvNode } from './dynamic-node.ts';
+import type { NameIndex } from './name-index.ts';
+import { PoolAnswers, recordTtlSeconds } from './pool-answers.ts';
+import type { Cursor } from './prepared-set.ts';
+
+/** A domain's own settings, complete. */
+export interface DomainSettings {
+  readonly apex: Name;
+  readonly ttlSeconds: number;
+  readonly negativeTtlSeconds: number;
+  readonly maxAnswers: number;
+}
+
+/** Where the domain finds services. */
+export type ServiceSource = (name: string) => ServiceState | undefined;
+
+const MAX_TAGS_IN_NAME = 4;
+/** Tag pools and rotations kept per service; beyond it they are made anew. */
+const MAX_KEPT = 256;
+
+/** What is kept of one service between its changes. */
+interface ServiceNames {
+  readonly state: ServiceState;
+  /** By tags, sorted and joined; '' for the whole service. */
+  readonly pools: Map<string, PoolAnswers>;
+  readonly cursors: Map<string, Cursor>;
+}
+
+export class DomainNames {
+  readonly settings: DomainSettings;
+  readonly #index: NameIndex;
+  readonly #source: ServiceSource;
+  readonly #services = new Map<string, ServiceNames>();
+  // Services in the registry: `_tcp.D` exists while there is one.
+  #serviceCount: () => number;
+
+  constructor(settings: DomainSettings, index: NameIndex, source: ServiceSource, serviceCount: () => number) {
+    this.settings = settings;
+    this.#index = index;
+    this.#source = source;
+    this.#serviceCount = serviceCount;
+  }
+
+  /** A service changed: what was prepared of it no longer holds. Rotations go on. */
+  serviceChanged(name: string): void {
+    const known = this.#services.get(name);
+    if (known === undefined) return;
+    const state = this.#source(name);
+    if (state === undefined) this.#services.delete(name);
+    else this.#services.set(name, { state, pools: new Map(), cursors: known.cursors });
+  }
+
+  /** The node of a name below the apex: its labels, lower case, leftmost first, the apex's left out. */
+  find(labels: readonly string[]): DynamicNode | undefined {
+    const last = labels.at(-1);
+    if (last === undefined) return undefined;
+    if (last === 'addr') return this.#findAddress(labels);
+    if (last.startsWith('_')) return this.#findByProtocol(labels, last.slice(1));
+    return this.#findService(labels, last);
+  }
+
+  #findAddress(labels: readonly string[]): DynamicNode | undefined {
+    if (labels.length === 1) return this.#index.hasAddresses ? EMPTY_NON_TERMINAL : undefined;
+    const indexed = labels.length === 2 ? this.#index.address(labels[0]!) : undefined;
+    if (indexed === undefined) return undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const instance of indexed.instances.values()) {
+      const policy = this.#source(instance.service)?.policy;
+      least = Math.min(least, recordTtlSeconds(policy, [instance], this.settings.ttlSeconds));
+    }
+    return addressNode(indexed.address.bytes, least);
+  }
+
+  /** `_tcp`, `_udp` or a tag at the end: `_S` in front of it is a service. */
+  #findByProtocol(labels: readonly string[], word: string): DynamicNode | undefined {
+    const isProtocol = word === 'tcp' || word === 'udp';
+    if (labels.length === 1) {
+      const exists = isProtocol ? this.#serviceCount() > 0 : this.#index.hasTag(word);
+      return exists ? EMPTY_NON_TERMINAL : undefined;
+    }
+    const first = labels[0]!;
+    if (labels.length > 2 || !first.startsWith('_')) return undefined;
+    const service = this.#service(first.slice(1));
+    if (service === undefined) return undefined;
+    const answers = this.#pool(service, isProtocol ? [] : [word]);
+    return answers === undefined ? undefined : srvNode(service.state.name, answers, `_${word}`);
+  }
+
+  #findService(labels: readonly string[], name: string): DynamicNode | undefined {
+    const service = this.#service(name);
+    if (service === undefined) return undefined;
+    if (labels.length === 1) return this.#node(service, [], true);
+    const second = labels.at(-2)!;
+    if (second === '_tcp' || second === '_udp') {
+      return this.#findPort(service, labels.slice(0, -2), second === '_tcp' ? 'tcp' : 'udp');
+    }
+    return labels.length - 1 <= MAX_TAGS_IN_NAME ? this.#node(service, labels.slice(0, -1), false) : undefined;
+  }
+
+  #node(service: ServiceNames, tags: readonly string[], mayBeAlias: boolean): DynamicNode | undefined {
+    const answers = this.#pool(service, tags);
+    return answers === undefined ? undefined : poolNode(service.state.name, answers, mayBeAlias);
+  }
+
+  /** `_P._tcp.S`: known while some instance has such a port. */
+  #findPort(service: ServiceNames, labels: readonly string[], proto: 'tcp' | 'udp'): DynamicNode | undefined {
+    const answers = this.#pool(service, []);
+    const instances = answers?.pool.registered.map((state) => state.instance) ?? [];
+    if (labels.length === 0) {
+      const exists = instances.some(({ ports }) => Object.values(ports).some((port) => port.proto === proto));
+      return exists ? EMPTY_NON_TERMINAL : undefined;
+    }
+    const name = labels[0]!.slice(1);
+    if (answers === undefined || labels.length > 1 || !labels[0]!.startsWith('_')) return undefined;
+    if (!instances.some(({ ports }) => Object.hasOwn(ports, name) && ports[name]!.proto === proto)) return undefined;
+    return srvNode(service.state.name, answers, `_${name}._${proto}.`, { name, proto });
+  }
+
+  #service(name: string): ServiceNames | undefined {
+    const known = this.#services.get(name);
+    if (known !== undefined) return known;
+    const state = this.#source(name);
+    if (state === undefined) return undefined;
+    const fresh = { state, pools: new Map(), cursors: new Map() };
+    this.#services.set(name, fresh);
+    return fresh;
+  }
+
+  /** The answers of a service's pool; undefined when tags are asked for that no instance has together. */
+  #pool(service: ServiceNames, tags: readonly string[]): PoolAnswers | undefined {
+    const key = [...new Set(tags)].sort().join(' ');
+    const known = service.pools.get(key);
+    if (known !== undefined) return known;
+    const pool = poolOf(service.state, tags);
+    if (tags.length > 0 && pool.registered.length === 0) return undefined;
+    const { policy } = service.state;
+    const { apex, ttlSeconds, maxAnswers } = this.settings;
+    const answers = new PoolAnswers(pool, {
+      policy,
+      apex,
+      ttlSeconds,
+      maxAnswers,
+      cursor: (question) => keptCursor(service.cursors, `${key} ${question}`),
+    });
+    if (service.pools.size >= MAX_KEPT) service.pools.clear();
+    service.pools.set(key, answers);
+    return answers;
+  }
+}
+
+function keptCursor(cursors: Map<string, Cursor>, key: string): Cursor {
+  const known = cursors.get(key);
+  if (known !== undefined) return known;
+  if (cursors.size >= MAX_KEPT) cursors.clear();
+  const cursor = { turn: 0 };
+  cursors.set(key, cursor);
+  return cursor;
+}

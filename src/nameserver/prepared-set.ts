@@ -1,0 +1,36 @@
+// prepared-set.ts -- everything one question may be answered with, and the draw that answers it
+
+import type { Plan } from '../balance/plan.ts';
+import type { Random } from '../base/random.ts';
+import type { Name } from '../dns/name.ts';
+import { type RRset, rrset } from '../dns/rrset.ts';
+
+/** Where the rotation of one question stands. */
+export interface Cursor {
+  turn: number;
+}
+
+/** Records of one type, a plan that orders them, and how many an answer takes. */
+export interface PreparedSet {
+  readonly type: number;
+  readonly ttlSeconds: number;
+  /** By candidate index of the plan. */
+  readonly rdatas: readonly Uint8Array[];
+  readonly plan: Plan;
+  readonly limit: number;
+  readonly cursor: Cursor;
+}
+
+/** Indexes of one draw; shared, since drawing is synchronous. Holds as many as any policy may ask for. */
+const ORDER = new Uint16Array(1024);
+
+/** Draw an RRset for `owner`; undefined when there is nothing to draw from. */
+export function drawRRset(set: PreparedSet, owner: Name, random: Random): RRset | undefined {
+  if (set.plan.size === 0) return undefined;
+  const turn = set.cursor.turn;
+  set.cursor.turn = (turn + 1) >>> 0;
+  const count = set.plan.draw(Math.min(set.limit, ORDER.length), { turn, random }, ORDER);
+  const rdatas: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) rdatas.push(set.rdatas[ORDER[i]!]!);
+  return rrset(owner, set.type, set.ttlSeconds, rdatas);
+}

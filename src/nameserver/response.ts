@@ -1,0 +1,132 @@
+// response.ts -- an Answer into the octets of a reply: flags, EDNS, and what gives way when room is short
+
+import { EDNS_OPTION, RCODE } from '../dns/codes.ts';
+import { type EdnsOption, extendedErrorOption, OPT_LENGTH, writeOpt } from '../dns/edns.ts';
+import { FLAG, HEADER_LENGTH } from '../dns/header.ts';
+import { writeRecord } from '../dns/message.ts';
+import type { Request } from '../dns/request.ts';
+import { type RRset, recordsOf } from '../dns/rrset.ts';
+import { WireWriter } from '../dns/wire-writer.ts';
+import type { Answer, ExtendedError } from './answer.ts';
+
+/** The largest message over UDP without EDNS (RFC 1035 section 2.3.4). */
+const PLAIN_UDP_SIZE = 512;
+export const MAX_MESSAGE_SIZE = 65535;
+/** The EDNS version spoken here. */
+const EDNS_VERSION = 0;
+
+/** How large a reply may be. */
+export function replyLimit(request: Request, isUdp: boolean, maxUdpSize: number): number {
+  if (!isUdp) return MAX_MESSAGE_SIZE;
+  if (request.edns === undefined) return PLAIN_UDP_SIZE;
+  // Sizes below 512 mean 512 (RFC 6891 section 6.2.3).
+  return Math.min(Math.max(request.edns.udpSize, PLAIN_UDP_SIZE), Math.max(maxUdpSize, PLAIN_UDP_SIZE));
+}
+
+/**
+ * Write the reply into `out` (at least `limit` octets); returns its length. Additional records give way first; as soon
+ * as an answer, authority or needed glue record does not fit, the reply is truncated (TC).
+ */
+export function writeResponse(
+  request: Request,
+  bytes: Uint8Array,
+  answer: Answer,
+  limit: number,
+  maxUdpSize: number,
+  out: Uint8Array,
+): number {
+  const options = request.edns === undefined ? [] : optionsFor(answer.extendedError);
+  const optLength = request.edns === undefined ? 0 : OPT_LENGTH + sizeOf(options);
+  const writer = new WireWriter(out, 0, limit - optLength);
+  writer.offset = HEADER_LENGTH;
+  copyQuestion(writer, request, bytes);
+  const counts = [0, 0, 0];
+  let truncated = !writeSets(writer, answer.answer, counts, 0);
+  truncated ||= !writeSets(writer, answer.authority, counts, 1);
+  truncated ||= !writeSets(writer, answer.additional.slice(0, answer.glueCount), counts, 2);
+  if (!truncated) writeWholeSets(writer, answer.additional.slice(answer.glueCount), counts, 2);
+  if (request.edns !== undefined) {
+    writer.limit = limit;
+    const { rcode } = answer;
+    writeOpt(writer, {
+      udpSize: maxUdpSize,
+      extendedRcode: rcode >> 4,
+      version: EDNS_VERSION,
+      dnssecOk: request.edns.dnssecOk,
+      options,
+    });
+    counts[2]!++;
+  }
+  writeHeader(writer, request, answer, truncated, counts);
+  return writer.offset;
+}
+
+function writeHeader(
+  writer: WireWriter,
+  request: Request,
+  answer: Answer,
+  truncated: boolean,
+  counts: readonly number[],
+): void {
+  let flags = FLAG.QR | (request.opcode << 11) | (request.flags & FLAG.RD) | (answer.rcode & 0xf);
+  if (answer.authoritative) flags |= FLAG.AA;
+  if (truncated) flags |= FLAG.TC;
+  const hasQuestion = request.question !== undefined ? 1 : 0;
+  for (const [index, value] of [request.id, flags, hasQuestion, ...counts].entries()) {
+    writer.patchU16(index * 2, value);
+  }
+}
+
+/** The question goes back as it came, letter case included (draft-vixie-dnsext-dns0x20). */
+function copyQuestion(writer: WireWriter, request: Request, bytes: Uint8Array): void {
+  if (request.question === undefined) return;
+  writer.name(request.question.name, true);
+  writer.octets(bytes.subarray(request.questionEnd - 4, request.questionEnd));
+}
+
+/** Records one by one; false at the first that does not fit. */
+function writeSets(writer: WireWriter, sets: readonly RRset[], counts: number[], section: number): boolean {
+  for (const set of sets) {
+    for (const record of recordsOf(set)) {
+      const mark = writer.offset;
+      writeRecord(writer, record);
+      if (writer.overflowed) {
+        writer.rewind(mark);
+        return false;
+      }
+      counts[section]!++;
+    }
+  }
+  return true;
+}
+
+/** Sets whole or not at all, up to the first that does not fit: leaving these out is no truncation (RFC 2181 section 9). */
+function writeWholeSets(writer: WireWriter, sets: readonly RRset[], counts: number[], section: number): void {
+  for (const set of sets) {
+    const mark = writer.offset;
+    for (const record of recordsOf(set)) writeRecord(writer, record);
+    if (writer.overflowed) {
+      writer.rewind(mark);
+      return;
+    }
+    counts[section]! += set.rdatas.length;
+  }
+}
+
+function optionsFor(error: ExtendedError | undefined): EdnsOption[] {
+  return error === undefined ? [] : [extendedErrorOption(EDNS_OPTION.EXTENDED_ERROR, error.code, error.text)];
+}
+
+function sizeOf(options: readonly EdnsOption[]): number {
+  return options.reduce((sum, option) => sum + 4 + option.data.length, 0);
+}
+
+/** The shortest possible reply, for when even writing the real one failed: header only. */
+export function writeServerFailure(bytes: Uint8Array, out: Uint8Array): number {
+  out.fill(0, 0, HEADER_LENGTH);
+  out.set(bytes.subarray(0, 2));
+  const flags = FLAG.QR | (((bytes[2]! << 8) | bytes[3]!) & (0x7800 | FLAG.RD)) | RCODE.SERVFAIL;
+  out[2] = flags >>> 8;
+  out[3] = flags & 0xff;
+  return HEADER_LENGTH;
+}

@@ -1,0 +1,176 @@
+// solve.ts -- from a question to an Answer: RFC 1034 section 4.3.2 over static and dynamic names
+//
+//   zone of the name -> static node, wildcard, delegation or dynamic node -> records | alias (again) | NODATA | NXDOMAIN
+//
+// A static RRset hides the dynamic one of its type; a static CNAME or a zone cut hides everything (contract section 2).
+
+import type { Random } from '../base/random.ts';
+import { RCODE, TYPE } from '../dns/codes.ts';
+import { foldedLabels, labelCount, type Name, nameKey } from '../dns/name.ts';
+import { srvTarget } from '../dns/rdata/locating.ts';
+import { type RRset, rrset, withOwner } from '../dns/rrset.ts';
+import { findNode, glueOf } from '../zone/lookup.ts';
+import type { ZoneNode } from '../zone/zone.ts';
+import { type Answer, emptyAnswer } from './answer.ts';
+import type { DynamicNode } from './dynamic-node.ts';
+import { currentSoa, negativeSoa, type ServedZone, type View, type ViewState } from './view.ts';
+
+/** Aliases followed in one answer; the client goes on from there (NSD and Knot have bounds like it). */
+const MAX_ALIASES = 16;
+/** RFC 8482 section 4.2: an answer to ANY that tells the asker to stop. */
+const ANY_HINFO_TTL_SECONDS = 3600;
+const ANY_HINFO = Buffer.from('\x07RFC8482\x00', 'latin1');
+
+/** What solving draws on. */
+export interface SolveContext {
+  readonly view: View;
+  readonly state: ViewState;
+  readonly random: Random;
+}
+
+/** Answer a question of class IN; undefined when the name is outside every zone. */
+export function solve(name: Name, type: number, context: SolveContext): Answer | undefined {
+  const first = context.view.zoneOf(name);
+  if (first === undefined) return undefined;
+  const answer = emptyAnswer();
+  const seen = new Set<string>();
+  let owner = name;
+  let served: ServedZone | undefined = first;
+  for (let hops = 0; served !== undefined && hops <= MAX_ALIASES; hops++) {
+    seen.add(nameKey(owner));
+    const target = solveName(owner, type, served, answer, context);
+    if (target === undefined || seen.has(nameKey(target))) break;
+    owner = target;
+    served = context.view.zoneOf(owner);
+  }
+  addAdditional(answer, context);
+  return answer;
+}
+
+/** One round: adds what there is at `owner`; returns the target when that is an alias. */
+function solveName(
+  owner: Name,
+  type: number,
+  served: ServedZone,
+  answer: Answer,
+  context: SolveContext,
+): Name | undefined {
+  const dynamic = findDynamic(owner, served);
+  const found = findNode(served.zone, owner, (each) => findDynamic(each, served) !== undefined);
+  switch (found.kind) {
+    case 'delegation':
+      // DS lives on the parent's side of a cut (RFC 4035 section 3.1.4.1).
+      if (type === TYPE.DS && found.cut.name.length === owner.length) {
+        return answerNode(owner, type, { node: found.cut, dynamic: undefined }, served, answer, context);
+      }
+      refer(found.cut, served, answer);
+      return undefined;
+    case 'node': {
+      const node = found.node;
+      return answerNode(owner, type, { node, dynamic: found.wildcard ? undefined : dynamic }, served, answer, context);
+    }
+    case 'grafted':
+      return answerNode(owner, type, { node: undefined, dynamic }, served, answer, context);
+    case 'missing':
+      answer.rcode = RCODE.NXDOMAIN;
+      answer.authority.push(negativeSoa(served, context.state));
+      return undefined;
+  }
+}
+
+function findDynamic(name: Name, served: ServedZone): DynamicNode | undefined {
+  const { domain, zone } = served;
+  if (domain === undefined) return undefined;
+  const labels = foldedLabels(name);
+  return domain.find(labels.slice(0, labels.length - labelCount(zone.apex)));
+}
+
+/** What stands at one name: static records, dynamic ones, or both. */
+interface Standing {
+  readonly node: ZoneNode | undefined;
+  readonly dynamic: DynamicNode | undefined;
+}
+
+function answerNode(
+  owner: Name,
+  type: number,
+  standing: Standing,
+  served: ServedZone,
+  answer: Answer,
+  context: SolveContext,
+): Name | undefined {
+  const alias = aliasAt(owner, standing, context);
+  if (alias !== undefined && type !== TYPE.CNAME) {
+    answer.answer.push(alias);
+    return type === TYPE.ANY ? undefined : (alias.rdatas[0] as Name);
+  }
+  const set = type === TYPE.CNAME ? alias : recordsAt(owner, type, standing, served, context);
+  if (standing.dynamic?.service !== undefined) answer.service ??= standing.dynamic.service;
+  if (set !== undefined) answer.answer.push(set);
+  else answer.authority.push(negativeSoa(served, context.state));
+  return undefined;
+}
+
+function aliasAt(owner: Name, { node, dynamic }: Standing, context: SolveContext): RRset | undefined {
+  const own = node?.sets.get(TYPE.CNAME);
+  if (own !== undefined) return withOwner(own, owner);
+  // An alias tolerates nothing beside it (RFC 1034 section 3.6.2), so static records win over a dynamic one.
+  return node !== undefined && node.sets.size > 0 ? undefined : dynamic?.rrset(TYPE.CNAME, owner, context.random);
+}
+
+function recordsAt(
+  owner: Name,
+  type: number,
+  { node, dynamic }: Standing,
+  served: ServedZone,
+  context: SolveContext,
+): RRset | undefined {
+  if (type === TYPE.ANY) return rrset(owner, TYPE.HINFO, ANY_HINFO_TTL_SECONDS, [ANY_HINFO]);
+  if (type === TYPE.SOA && node === served.zone.root) return currentSoa(served, context.state);
+  const own = node?.sets.get(type);
+  return own === undefined ? dynamic?.rrset(type, owner, context.random) : withOwner(own, owner);
+}
+
+/** A referral (RFC 1034 section 4.3.2 step 3b): the cut's NS, and the addresses of those of them below our apex. */
+function refer(cut: ZoneNode, served: ServedZone, answer: Answer): void {
+  const servers = cut.sets.get(TYPE.NS)!;
+  // AA speaks for the first owner name in the answer, so after an alias of ours it stays (RFC 6604 section 2.1).
+  if (answer.answer.length === 0) answer.authoritative = false;
+  answer.authority.push(servers);
+  for (const server of servers.rdatas) answer.additional.push(...glueOf(served.zone, server as Name));
+  answer.glueCount = answer.additional.length;
+}
+
+/** Addresses of the names that answered NS, MX and SRV records point to, where they are ours to know. */
+function addAdditional(answer: Answer, context: SolveContext): void {
+  const done = new Set<string>();
+  for (const set of [...answer.answer]) {
+    const targetOf = TARGETS.get(set.type);
+    if (targetOf === undefined) continue;
+    for (const rdata of set.rdatas) {
+      const target = targetOf(rdata);
+      const key = nameKey(target);
+      if (done.has(key)) continue;
+      done.add(key);
+      answer.additional.push(...addressesOf(target, context));
+    }
+  }
+}
+
+const TARGETS: ReadonlyMap<number, (rdata: Uint8Array) => Name> = new Map([
+  [TYPE.NS, (rdata: Uint8Array) => rdata as Name],
+  [TYPE.MX, (rdata: Uint8Array) => rdata.subarray(2) as Name],
+  [TYPE.SRV, srvTarget],
+]);
+
+function addressesOf(name: Name, context: SolveContext): RRset[] {
+  const served = context.view.zoneOf(name);
+  if (served === undefined) return [];
+  const found = findNode(served.zone, name, (each) => findDynamic(each, served) !== undefined);
+  if (found.kind === 'missing') return [];
+  if (found.kind === 'delegation') return glueOf(served.zone, name);
+  const node = found.kind === 'node' ? found.node : undefined;
+  const dynamic = found.kind === 'node' && found.wildcard ? undefined : findDynamic(name, served);
+  const standing = { node, dynamic };
+  return [TYPE.A, TYPE.AAAA].flatMap((type) => recordsAt(name, type, standing, served, context) ?? []);
+}

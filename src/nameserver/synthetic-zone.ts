@@ -1,0 +1,53 @@
+// synthetic-zone.ts -- the static part of a domain that has no zone file: SOA, NS, and addresses of ns.D
+
+import { parseIp } from '../base/ip.ts';
+import { CLASS, TYPE } from '../dns/codes.ts';
+import { type Name, parseName, prependLabels } from '../dns/name.ts';
+import { soaRdata } from '../dns/rdata/basic.ts';
+import { buildZone } from '../zone/build-zone.ts';
+import type { LocatedRecord } from '../zone/master-file.ts';
+import type { Zone } from '../zone/zone.ts';
+
+/** Apex records change when the server moves, not when a service does. */
+const APEX_TTL_SECONDS = 60;
+const REFRESH_SECONDS = 3600;
+const RETRY_SECONDS = 600;
+const EXPIRE_SECONDS = 604_800;
+
+/** A zone for `apex` served by `ns.<apex>` at `addresses` (IP text). `negativeTtlSeconds` becomes the SOA's MINIMUM. */
+export function syntheticZone(apex: Name, addresses: readonly string[], negativeTtlSeconds: number): Zone {
+  const server = prependLabels(['ns'], apex);
+  const record = (name: Name, type: number, ttlSeconds: number, rdata: Uint8Array): LocatedRecord => ({
+    name,
+    type,
+    class: CLASS.IN,
+    ttlSeconds,
+    rdata,
+    file: '(made up)',
+    line: 0,
+    column: 0,
+  });
+  const soa = soaRdata({
+    primary: server,
+    mailbox: prependLabels(['hostmaster'], apex),
+    serial: 1,
+    refreshSeconds: REFRESH_SECONDS,
+    retrySeconds: RETRY_SECONDS,
+    expireSeconds: EXPIRE_SECONDS,
+    minimumSeconds: negativeTtlSeconds,
+  });
+  const records = [record(apex, TYPE.SOA, APEX_TTL_SECONDS, soa), record(apex, TYPE.NS, APEX_TTL_SECONDS, server)];
+  for (const text of addresses) {
+    const address = parseIp(text);
+    if (address === undefined) continue;
+    records.push(record(server, address.family === 4 ? TYPE.A : TYPE.AAAA, APEX_TTL_SECONDS, address.bytes));
+  }
+  const { zone, problems } = buildZone(records, '(made up)');
+  if (zone === undefined) throw new Error(`cannot make up a zone: ${problems.map((each) => each.message).join('; ')}`);
+  return zone;
+}
+
+/** The zone that answers the SOA of `local.` so that nss-mdns lets longer names through to DNS (contract: claimLocal). */
+export function localClaimZone(addresses: readonly string[], negativeTtlSeconds: number): Zone {
+  return syntheticZone(parseName('local.'), addresses, negativeTtlSeconds);
+}

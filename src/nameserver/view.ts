@@ -1,0 +1,73 @@
+// view.ts -- everything questions are answered from: the zones, static and dynamic, of one generation
+//
+// A reload makes a new View and swaps it in; a registry change reaches the View in place as `serviceChanged`. Both
+// happen between two queries, never within one.
+
+import { type Name, nameKey } from '../dns/name.ts';
+import { soaMinimum, soaSerial, withSerial } from '../dns/rdata/basic.ts';
+import { type RRset, rrset } from '../dns/rrset.ts';
+import type { Zone } from '../zone/zone.ts';
+import type { DomainNames } from './domain-names.ts';
+
+/** One zone as it is served. */
+export interface ServedZone {
+  /** Static records; made up where a domain has no zone file. */
+  readonly zone: Zone;
+  /** The registry's names below the same apex; undefined for a zone that is only static. */
+  readonly domain: DomainNames | undefined;
+  /** The most a negative answer may be cached, in seconds. */
+  readonly negativeTtlSeconds: number;
+  /** Only the apex itself is served; what is below is somebody else's (`claimLocal`). */
+  readonly apexOnly: boolean;
+}
+
+/** What the view does not hold itself because it changes with time. */
+export interface ViewState {
+  /** Changes since the start; added to the serial of every zone with dynamic names. */
+  serialOffset: number;
+  /** False until the registry has been loaded: nothing may be denied before (EDE 14). */
+  isLoaded: boolean;
+  /** The store has not been heard of for too long (EDE 3). */
+  isStale: boolean;
+}
+
+export class View {
+  readonly zones: readonly ServedZone[];
+  readonly #byApex: ReadonlyMap<string, ServedZone>;
+
+  constructor(zones: readonly ServedZone[]) {
+    this.zones = zones;
+    this.#byApex = new Map(zones.map((served) => [nameKey(served.zone.apex), served]));
+  }
+
+  /** The zone with the longest apex at or above a name. */
+  zoneOf(name: Name): ServedZone | undefined {
+    const key = nameKey(name);
+    for (let at = 0; at < key.length; at += key.charCodeAt(at) + 1) {
+      const served = this.#byApex.get(at === 0 ? key : key.slice(at));
+      if (served !== undefined && (at === 0 || !served.apexOnly)) return served;
+      if (name[at] === 0) break;
+    }
+    return undefined;
+  }
+
+  /** Something about a service changed: its instances, their health, its policy. */
+  serviceChanged(service: string): void {
+    for (const { domain } of this.zones) domain?.serviceChanged(service);
+  }
+}
+
+/** The SOA of a zone with the serial it has now: the file's is a floor that changes raise (contract section 2). */
+export function currentSoa(served: ServedZone, state: ViewState): RRset {
+  const { soa, apex } = served.zone;
+  if (served.domain === undefined) return soa;
+  const serial = (soaSerial(soa.rdatas[0]!) + state.serialOffset) >>> 0;
+  return rrset(apex, soa.type, soa.ttlSeconds, [withSerial(soa.rdatas[0]!, serial)]);
+}
+
+/** The SOA for the authority section of a negative answer (RFC 2308 section 3). */
+export function negativeSoa(served: ServedZone, state: ViewState): RRset {
+  const soa = currentSoa(served, state);
+  const ttlSeconds = Math.min(soa.ttlSeconds, soaMinimum(soa.rdatas[0]!), served.negativeTtlSeconds);
+  return { ...soa, ttlSeconds };
+}

@@ -1,0 +1,7 @@
+// answerer.ts -- what the sockets call: octets in, octets out
+
+/**
+ * Answer `query` into `out` (65,535 octets at least) at once; returns the reply's length, 0 for no reply. Must not
+ * throw, and must not keep either buffer.
+ */
+export type Answerer = (query: Uint8Array, transport: 'udp' | 'tcp', out: Uint8Array) => number;

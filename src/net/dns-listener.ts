@@ -1,0 +1,53 @@
+// dns-listener.ts -- UDP and TCP on one endpoint, opened and closed together
+
+import type { Clock } from '../base/clock.ts';
+import type { Endpoint } from '../base/ip.ts';
+import type { Logger } from '../base/log.ts';
+import type { Answerer } from './answerer.ts';
+import { TcpListener } from './tcp.ts';
+import { UdpListener } from './udp.ts';
+
+/** Tries to find a port that is free for both transports when the system may choose it. */
+const PORT_ATTEMPTS = 8;
+
+export interface DnsListenerOptions {
+  readonly answer: Answerer;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class DnsListener {
+  readonly #udp: UdpListener;
+  readonly #tcp: TcpListener;
+
+  private constructor(udp: UdpListener, tcp: TcpListener) {
+    this.#udp = udp;
+    this.#tcp = tcp;
+  }
+
+  /** Open both, on the same port. Rejects with the system's error. */
+  static async open(endpoint: Endpoint, options: DnsListenerOptions): Promise<DnsListener> {
+    for (let attempt = 1; ; attempt++) {
+      const udp = await UdpListener.open(endpoint, options.answer, options.log);
+      try {
+        return new DnsListener(udp, await TcpListener.open(udp.endpoint, options));
+      } catch (error) {
+        await udp.close();
+        if (endpoint.port !== 0 || attempt === PORT_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  get endpoint(): Endpoint {
+    return this.#udp.endpoint;
+  }
+
+  /** Take up addresses that the machine got since, behind a wildcard. */
+  async refresh(): Promise<void> {
+    await this.#udp.refresh();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#udp.close(), this.#tcp.close()]);
+  }
+}

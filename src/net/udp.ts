@@ -1,0 +1,128 @@
+// udp.ts -- DNS over UDP by node:dgram
+//
+// A reply must leave from the address that was asked (RFC 2181 section 4). node:dgram does not tell that address, so a
+// wildcard listener is opened as one socket for each address of the machine; addresses that come later are taken up
+// when somebody calls `refresh`.
+
+import dgram from 'node:dgram';
+import { networkInterfaces } from 'node:os';
+import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
+import type { Logger } from '../base/log.ts';
+import type { Answerer } from './answerer.ts';
+
+/** Room for bursts while the event loop is busy; the system caps it at net.core.rmem_max. */
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+const MAX_REPLY = 65535;
+
+/** A UDP listener as configured; behind a wildcard there are several sockets. */
+export class UdpListener {
+  readonly #answer: Answerer;
+  readonly #log: Logger;
+  readonly #wildcard: 4 | 6 | undefined;
+  readonly #sockets = new Map<string, dgram.Socket>();
+  readonly #reply = new Uint8Array(MAX_REPLY);
+  #endpoint: Endpoint;
+  #closed = false;
+
+  private constructor(endpoint: Endpoint, answer: Answerer, log: Logger) {
+    this.#endpoint = endpoint;
+    this.#answer = answer;
+    this.#log = log;
+    const address = parseIp(endpoint.address)!;
+    this.#wildcard = isUnspecified(address) ? address.family : undefined;
+  }
+
+  /** Open a listener; port 0 lets the system choose. Rejects with the system's error (EADDRINUSE, EACCES, ...). */
+  static async open(endpoint: Endpoint, answer: Answerer, log: Logger): Promise<UdpListener> {
+    const listener = new UdpListener(endpoint, answer, log);
+    try {
+      for (const address of listener.#wanted()) await listener.#bind(address);
+    } catch (error) {
+      await listener.close();
+      throw error;
+    }
+    return listener;
+  }
+
+  /** The endpoint with the port it really has. */
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  /** Follow the machine's addresses: open sockets for new ones, close those of vanished ones. Wildcards only. */
+  async refresh(): Promise<void> {
+    if (this.#wildcard === undefined || this.#closed) return;
+    const wanted = this.#wanted();
+    for (const [address, socket] of this.#sockets) {
+      if (wanted.includes(address)) continue;
+      this.#sockets.delete(address);
+      socket.close();
+    }
+    for (const address of wanted) {
+      if (this.#sockets.has(address)) continue;
+      await this.#bind(address).catch((error: unknown) => {
+        this.#log.warn({ err: error, address }, 'cannot listen on a new address');
+      });
+    }
+  }
+
+  /** Stop receiving; replies handed to the system are sent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const sockets = [...this.#sockets.values()];
+    this.#sockets.clear();
+    await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve))));
+  }
+
+  #wanted(): string[] {
+    if (this.#wildcard === undefined) return [this.#endpoint.address];
+    const family = this.#wildcard === 4 ? 'IPv4' : 'IPv6';
+    return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+      (addresses ?? [])
+        .filter((each) => each.family === family)
+        .map((each) => (each.address.startsWith('fe80:') ? `${each.address}%${name}` : each.address)),
+    );
+  }
+
+  async #bind(address: string): Promise<void> {
+    const socket = dgram.createSocket({
+      type: address.includes(':') ? 'udp6' : 'udp4',
+      ipv6Only: true,
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ address, port: this.#endpoint.port }, () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    }).catch((error: unknown) => {
+      socket.close();
+      throw error;
+    });
+    socket.on('error', (error) => this.#log.warn({ err: error, address }, 'UDP socket failed'));
+    socket.on('message', (query, from) => this.#receive(socket, query, from));
+    this.#growBuffer(socket);
+    this.#endpoint = { ...this.#endpoint, port: socket.address().port };
+    this.#sockets.set(address, socket);
+  }
+
+  #growBuffer(socket: dgram.Socket): void {
+    try {
+      socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+    } catch {
+      // The system's default will do.
+    }
+  }
+
+  #receive(socket: dgram.Socket, query: Buffer, from: dgram.RemoteInfo): void {
+    // Nobody can receive at port 0, and Node throws when asked to send there.
+    if (from.port === 0) return;
+    const length = this.#answer(query, 'udp', this.#reply);
+    if (length === 0) return;
+    // The system may take the octets later than this call, so they need a place of their own.
+    const reply = Buffer.from(this.#reply.subarray(0, length));
+    socket.send(reply, from.port, from.address, (error) => {
+      if (error !== null) this.#log.debug({ err: error }, 'UDP reply could not be sent');
+    });
+  }
+}

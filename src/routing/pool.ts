@@ -1,0 +1,28 @@
+// pool.ts -- which instances of a service stand behind a name, and how they are ordered
+
+import type { Candidate, Plan } from '../balance/plan.ts';
+import { STRATEGIES } from '../balance/strategies.ts';
+import type { ServiceState } from '../registry/change.ts';
+import { type InstanceState, isAnswerable } from '../registry/instance.ts';
+import type { Policy } from '../registry/policy.ts';
+
+/** The instances behind one name of a service. */
+export interface Pool {
+  /** In any status: while there is one, the name is known. */
+  readonly registered: readonly InstanceState[];
+  /** Those that answers are made of. */
+  readonly answerable: readonly InstanceState[];
+}
+
+/** The pool of a service, or of those of its instances that have all of `tags` (lower case). */
+export function poolOf(service: ServiceState, tags: readonly string[]): Pool {
+  const registered = [...service.instances.values()].filter(({ instance }) =>
+    tags.every((tag) => instance.tags.includes(tag)),
+  );
+  return { registered, answerable: registered.filter(({ status }) => isAnswerable(status)) };
+}
+
+/** The order of candidates under a policy. */
+export function planFor(policy: Policy | undefined, candidates: readonly Candidate[]): Plan {
+  return STRATEGIES[policy?.strategy ?? 'round-robin'](candidates);
+}
