@@ -35,9 +35,25 @@ async function main([name = '', ...args]) {
   if (name === 'help' || name === '--help') return console.log(USAGE);
   if (!Object.hasOwn(COMMANDS, name)) fail(USAGE, 2);
   requireNode();
+  endWithNpm();
   install();
   const exitCode = await COMMANDS[name](args);
   if (exitCode !== undefined) process.exitCode = exitCode;
+}
+
+/**
+ * A SIGTERM to `npm start` ends npm and the shell that npm put between, but reaches nobody further down: the server
+ * would live on as an orphan. So when the shell is gone, tell ourselves.
+ */
+function endWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 100);
+  timer.unref();
 }
 
 /** Stop with a plain sentence where this Node is older than package.json's `engines` asks for. */

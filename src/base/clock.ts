@@ -25,11 +25,19 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
-    handle.unref();
+    let handle: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, MAX_TIMEOUT_MS);
+      handle = setTimeout(() => (leftMs > stepMs ? wait(leftMs - stepMs) : callback()), stepMs);
+      handle.unref();
+    };
+    wait(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };
+
+/** About 25 days: setTimeout fires at once when it is given more. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** RFC 3339 text, UTC, with milliseconds, of a `wallMs` reading. */
 export function rfc3339(wallMs: number): string {

@@ -14,10 +14,10 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
 
-/** The shortest text that reads back as the same time: 5000 -> "5s", 90000 -> "1m30s", 0 -> "0s". */
+/** Text that reads back as the same time, to the millisecond: 5000 -> "5s", 90000 -> "1m30s", 0 -> "0s". */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds === 0) return '0s';
-  let rest = milliseconds;
+  let rest = Math.round(milliseconds);
+  if (rest <= 0) return '0s';
   let text = '';
   for (const unit of ['h', 'm', 's', 'ms']) {
     const count = Math.floor(rest / UNIT_MS[unit]!);

@@ -58,11 +58,15 @@ const NETWORK_CLASSES: Readonly<Record<string, readonly string[]>> = {
   unspecified: ['0.0.0.0/8', '::/128'],
 };
 
-/** Read `10.0.0.0/8`, a bare address (a host prefix); undefined when it is neither or has host bits set. */
+/**
+ * Read `10.0.0.0/8`, a bare address (a host prefix); undefined when it is neither or has host bits set. A length behind
+ * an IPv4-mapped address is refused: it could be meant to count from either end.
+ */
 export function parsePrefix(text: string): IpPrefix | undefined {
   const slash = text.indexOf('/');
   const address = parseIp(slash < 0 ? text : text.slice(0, slash));
   if (address === undefined) return undefined;
+  if (slash >= 0 && address.family === 4 && text.includes(':')) return undefined;
   const bits = address.family === 4 ? 32 : 128;
   if (slash < 0) return { family: address.family, bytes: address.bytes, length: bits };
   const digits = text.slice(slash + 1);
@@ -80,7 +84,7 @@ function hasHostBits(prefix: IpPrefix): boolean {
 
 /** The prefixes behind a class name (`loopback`, `private`, `link-local`, `multicast`, `unspecified`) or one prefix. */
 export function parseNetwork(text: string): readonly IpPrefix[] | undefined {
-  const named = NETWORK_CLASSES[text];
+  const named = Object.hasOwn(NETWORK_CLASSES, text) ? NETWORK_CLASSES[text] : undefined;
   if (named !== undefined) return named.map((each) => parsePrefix(each)!);
   const prefix = parsePrefix(text);
   return prefix === undefined ? undefined : [prefix];
@@ -121,7 +125,7 @@ export interface Endpoint {
 
 /** Read an endpoint; port 0 is allowed (the system picks). Undefined when malformed. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(0|[1-9]\d{0,4})$/.exec(text);
   if (match === null) return undefined;
   const address = parseIp(match[1] ?? match[2]!);
   const port = Number(match[3]);

@@ -134,7 +134,7 @@ export function formatRcode(rcode: number): string {
   return RCODE_NAMES.get(rcode) ?? `RCODE${rcode}`;
 }
 
-/** The rcode behind a mnemonic, upper case; undefined when there is none. */
+/** The rcode behind a mnemonic or `RCODEnn`, any case; undefined when there is none. */
 export function parseRcode(text: string): number | undefined {
   return parseCode(text, RCODE, 'RCODE');
 }

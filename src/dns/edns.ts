@@ -4,7 +4,7 @@ import { TYPE } from './codes.ts';
 import { formErr, type WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';
 
-/** One option, as it travels. */
+/** One option, as it travels; `data` is a view into the message when it was read from one. */
 export interface EdnsOption {
   readonly code: number;
   readonly data: Uint8Array;
@@ -25,6 +25,8 @@ export interface Edns {
 /** The octets of an OPT record without options. */
 export const OPT_LENGTH = 11;
 const DNSSEC_OK = 0x8000;
+/** More options than anybody has reason to send; a large datagram of empty ones would be 16,000. */
+const MAX_OPTIONS = 128;
 
 /** Read an OPT record from behind its type; the owner must have been the root. Throws WireError. */
 export function readOpt(reader: WireReader): Edns {
@@ -40,6 +42,7 @@ export function readOpt(reader: WireReader): Edns {
     const code = reader.u16();
     const data = reader.octets(reader.u16());
     if (reader.offset > end) throw formErr('EDNS option runs past the OPT record');
+    if (options.length === MAX_OPTIONS) throw formErr('too many EDNS options');
     options.push({ code, data });
   }
   return { udpSize, extendedRcode, version, dnssecOk: (flags & DNSSEC_OK) !== 0, options };

@@ -32,7 +32,8 @@ export interface Lexed {
   readonly problems: readonly LexicalProblem[];
 }
 
-const WORD_END = /[\s;()"]/;
+// Only these: other white space (form feed, no-break space) is part of a word, and an error where that matters.
+const WORD_END = /[ \t\r\n;()"]/;
 
 /** Split master-file text into entries. Linear in the text. */
 export function lexMasterText(text: string): Lexed {
@@ -115,7 +116,7 @@ class Lexer {
         return;
       }
       if (character === '\n') break;
-      this.#at += character === '\\' ? 2 : 1;
+      this.#at += character === '\\' && this.#text[this.#at + 1] !== '\n' ? 2 : 1;
     }
     this.#problems.push({ line, column, message: 'quoted string is never closed' });
     this.#broken = true;

@@ -38,6 +38,8 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const id = reader.u16();
   const flags = reader.u16();
   const counts = [reader.u16(), reader.u16(), reader.u16(), reader.u16()] as const;
+  // RFC 9619 section 3; no other opcode has use for more either.
+  if (counts[0] > 1) throw formErr('QDCOUNT is above 1');
   const questions: Question[] = [];
   for (let i = 0; i < counts[0]; i++) questions.push(readQuestion(reader));
   const answers = readRecords(reader, counts[1]);
@@ -77,10 +79,11 @@ function readRecordTail(reader: WireReader, name: Name, type: number): ResourceR
   return { name, type, class: recordClass, ttlSeconds: ttl > MAX_TTL_SECONDS ? 0 : ttl, rdata };
 }
 
-/** Write a message of at most 65,535 octets. Throws a RangeError when it would be longer. */
+/** Write a message. Throws a RangeError above 65,535 octets, and for an rcode above 15 without EDNS to carry it. */
 export function encodeMessage(message: Message): Uint8Array {
   const writer = new WireWriter(new Uint8Array(65535));
   const { questions, answers, authorities, additionals, edns } = message;
+  if (edns === undefined && message.rcode > 15) throw new RangeError(`rcode ${message.rcode} needs EDNS`);
   writer.u16(message.id);
   writer.u16((message.flags & ~0x780f) | (message.opcode << 11) | (message.rcode & 0xf));
   writer.u16(questions.length);
@@ -92,8 +95,10 @@ export function encodeMessage(message: Message): Uint8Array {
     writer.u16(question.type);
     writer.u16(question.class);
   }
-  for (const record of [...answers, ...authorities, ...additionals]) writeRecord(writer, record);
+  for (const record of [...answers, ...authorities]) writeRecord(writer, record);
+  // In front of the others: a TSIG must be the last record (RFC 8945 section 5.1).
   if (edns !== undefined) writeOpt(writer, { ...edns, extendedRcode: message.rcode >> 4 });
+  for (const record of additionals) writeRecord(writer, record);
   if (writer.overflowed) throw new RangeError('message of more than 65,535 octets');
   return writer.written().slice();
 }

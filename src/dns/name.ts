@@ -27,6 +27,8 @@ export function parseName(text: string, origin: Name = ROOT): Name {
   if (text === '@') return origin;
   if (text === '.') return ROOT;
   if (text === '') throw new NameError('empty name');
+  // Every octet takes four characters at most.
+  if (text.length > 4 * MAX_NAME_LENGTH) throw new NameError('name of more than 255 octets');
   const octets = unescapeText(text);
   const wire: number[] = [];
   let start = 0;
@@ -88,11 +90,11 @@ function join(labels: readonly number[], suffix: Name, text: string): Name {
   return name as Name;
 }
 
-/** `labels` (ASCII text, taken literally) in front of `suffix`. Throws NameError. */
+/** `labels` (latin-1 text, an octet each character, taken literally) in front of `suffix`. Throws NameError. */
 export function prependLabels(labels: readonly string[], suffix: Name): Name {
   const wire: number[] = [];
   for (const label of labels) {
-    if (label.length === 0 || label.length > MAX_LABEL_LENGTH) throw new NameError(`bad label '${label}'`);
+    if (!/^[\0-\xff]{1,63}$/s.test(label)) throw new NameError(`bad label '${printable(label.slice(0, 64))}'`);
     wire.push(label.length, ...Buffer.from(label, 'latin1'));
   }
   return join(wire, suffix, labels.join('.'));

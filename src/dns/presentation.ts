@@ -3,6 +3,7 @@
 import { CLASS, formatClass, formatType, parseClass, parseType } from './codes.ts';
 import { lexMasterText, type Token } from './lexer.ts';
 import { formatName, type Name, ROOT } from './name.ts';
+import { parsePeriod } from './period.ts';
 import { formatRdata, parseRdata } from './rdata/rdata.ts';
 import { MAX_TTL_SECONDS, type ResourceRecord, type RRset, recordsOf } from './rrset.ts';
 import { errorAt, PresentationError, TokenCursor } from './token-cursor.ts';
@@ -58,19 +59,17 @@ export function takeRecordHead(cursor: TokenCursor): RecordHead {
     if (asTtl !== undefined) ttlSeconds = asTtl;
     // `ANY` and `NONE` are classes and `ANY` a type too, but neither can be a record's.
     else if (asClass !== undefined && type === undefined) recordClass = asClass;
-    else if (type === undefined) throw errorAt(token, `unknown type or class '${token.text}'`);
+    else if (type === undefined) throw errorAt(token, notAHead(token.text, ttlSeconds !== undefined));
     else return { ttlSeconds, class: recordClass, type, token };
   }
 }
 
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
+function notAHead(text: string, hasTtl: boolean): string {
+  if (parsePeriod(text, Number.MAX_SAFE_INTEGER) === undefined) return `unknown type or class '${text}'`;
+  return hasTtl ? `second TTL '${text}'` : `TTL '${text}' is above ${MAX_TTL_SECONDS} seconds`;
+}
 
 /** Seconds of `300`, `5m` or `1h30m`; undefined when it is neither or above 2^31 - 1 (RFC 2181 section 8). */
 export function parseTtl(text: string): number | undefined {
-  if (!/^(?:\d{1,10}|(?:\d{1,10}[smhdw])+)$/i.test(text)) return undefined;
-  let seconds = 0;
-  for (const [, digits, unit] of text.matchAll(/(\d+)([smhdw]?)/gi)) {
-    seconds += Number(digits) * UNIT_SECONDS[unit === '' ? 's' : unit!.toLowerCase()]!;
-  }
-  return seconds <= MAX_TTL_SECONDS ? seconds : undefined;
+  return parsePeriod(text, MAX_TTL_SECONDS);
 }

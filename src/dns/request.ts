@@ -19,7 +19,10 @@ export interface Request {
   /** Where the question ends, so that a reply may copy it as it came. */
   readonly questionEnd: number;
   readonly edns: Edns | undefined;
-  /** NOERROR when the query may be answered; otherwise what to answer instead. */
+  /**
+   * NOERROR when the query may be answered, as far as its form goes; otherwise what to answer instead. Whether the EDNS
+   * version is one we speak (BADVERS) is left to the caller.
+   */
   readonly rcode: number;
 }
 
@@ -84,8 +87,9 @@ function skipRecords(reader: WireReader, count: number, request: Draft | undefin
   for (let i = 0; i < count; i++) {
     const name = reader.name();
     const type = reader.u16();
-    if (type === TYPE.OPT && request !== undefined) {
-      if (request.edns !== undefined || name.length !== 1) throw formErr('second or misplaced OPT record');
+    if (type === TYPE.OPT) {
+      if (request === undefined || request.edns !== undefined || name.length !== 1)
+        throw formErr('second or misplaced OPT record');
       request.edns = readOpt(reader);
       continue;
     }

@@ -41,7 +41,7 @@ export function recordsOf(set: RRset): ResourceRecord[] {
   }));
 }
 
-/** The same set under another owner or with another TTL. */
+/** The same set under another owner. */
 export function withOwner(set: RRset, name: Name): RRset {
   return { ...set, name };
 }
@@ -53,21 +53,21 @@ export function equalRdata(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Records gathered into sets in order of first appearance; repeats are dropped, the least TTL wins. */
 export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
-  const sets = new Map<string, { first: ResourceRecord; ttlSeconds: number; rdatas: Uint8Array[] }>();
+  const sets = new Map<string, { first: ResourceRecord; ttlSeconds: number; rdatas: Map<string, Uint8Array> }>();
   for (const record of records) {
     const key = `${record.type} ${record.class} ${nameKey(record.name)}`;
-    const known = sets.get(key);
-    if (known === undefined) sets.set(key, { first: record, ttlSeconds: record.ttlSeconds, rdatas: [record.rdata] });
-    else {
-      known.ttlSeconds = Math.min(known.ttlSeconds, record.ttlSeconds);
-      if (!known.rdatas.some((rdata) => equalRdata(rdata, record.rdata))) known.rdatas.push(record.rdata);
-    }
+    const set = sets.get(key) ?? { first: record, ttlSeconds: record.ttlSeconds, rdatas: new Map() };
+    sets.set(key, set);
+    set.ttlSeconds = Math.min(set.ttlSeconds, record.ttlSeconds);
+    // A map, so that a set of thousands does not cost their square.
+    const rdataKey = Buffer.from(record.rdata).toString('latin1');
+    if (!set.rdatas.has(rdataKey)) set.rdatas.set(rdataKey, record.rdata);
   }
   return [...sets.values()].map(({ first, ttlSeconds, rdatas }) => ({
     name: first.name,
     type: first.type,
     class: first.class,
     ttlSeconds,
-    rdatas,
+    rdatas: [...rdatas.values()],
   }));
 }

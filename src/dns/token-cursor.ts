@@ -84,7 +84,7 @@ export class TokenCursor {
     return { text, token };
   }
 
-  /** An error at the last token taken, or the end. */
+  /** An error at the next token, or at the last one when all have been taken. */
   errorHere(message: string): PresentationError {
     const token = this.#tokens[Math.min(this.#next, this.#tokens.length - 1)];
     return token === undefined ? new PresentationError(message, 1, 1) : errorAt(token, message);

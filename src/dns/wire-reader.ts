@@ -1,8 +1,8 @@
 // wire-reader.ts -- a bounds-checked cursor over a message
 //
 // Names are followed without recursion. Pointers may only lead backwards (RFC 1035 section 4.1.4: "a prior
-// occurrence"), and the labels and pointers followed in one message are budgeted, so that reading is linear in the
-// message whatever it holds (RFC 9267 lists what happens otherwise).
+// occurrence"); the labels and pointers followed in one message are budgeted, and so are the octets names expand to, so
+// that reading is linear in the message whatever it holds (RFC 9267 lists what happens otherwise).
 
 import { RCODE } from './codes.ts';
 import { MAX_NAME_LENGTH, type Name } from './name.ts';
@@ -10,17 +10,23 @@ import { WireError } from './wire-error.ts';
 
 /** Labels and pointers followed per octet of message; real messages stay below 2. */
 const STEPS_PER_OCTET = 4;
+/** Octets of expanded names per octet of message; a reverse zone for IPv6 comes to 4. */
+const EXPANDED_PER_OCTET = 8;
 
 /** Reads numbers, octets and names from `bytes`, throwing WireError(FORMERR) at anything that does not fit. */
 export class WireReader {
   readonly bytes: Uint8Array;
   offset: number;
   #stepsLeft: number;
+  #octetsLeft: number;
+  // What a name that is nothing but a pointer came to: the same owner again and again is expanded once.
+  #pointed: Map<number, Name> | undefined;
 
   constructor(bytes: Uint8Array, offset = 0) {
     this.bytes = bytes;
     this.offset = offset;
     this.#stepsLeft = 256 + bytes.length * STEPS_PER_OCTET;
+    this.#octetsLeft = 4096 + bytes.length * EXPANDED_PER_OCTET;
   }
 
   /** Octets not read yet. */
@@ -52,8 +58,30 @@ export class WireReader {
     return slice;
   }
 
+  /** Pass over `length` octets. */
+  skip(length: number): void {
+    this.#need(length);
+    this.offset += length;
+  }
+
   /** A name, expanded. Without `pointers` a compressed name is an error (RFC 3597 section 4). */
   name(pointers = true): Name {
+    const first = this.bytes[this.offset];
+    const second = this.bytes[this.offset + 1];
+    if (!pointers || first === undefined || first < 0xc0 || second === undefined) return this.#expand(pointers);
+    const target = ((first & 0x3f) << 8) | second;
+    const known = this.#pointed?.get(target);
+    if (known !== undefined) {
+      this.offset += 2;
+      return known;
+    }
+    const name = this.#expand(true);
+    this.#pointed ??= new Map();
+    this.#pointed.set(target, name);
+    return name;
+  }
+
+  #expand(pointers: boolean): Name {
     const { bytes } = this;
     const scratch = SCRATCH;
     let length = 0;
@@ -82,6 +110,8 @@ export class WireReader {
       at = end;
     }
     scratch[length++] = 0;
+    this.#octetsLeft -= length;
+    if (this.#octetsLeft < 0) throw formErr('too much compression');
     this.offset = after < 0 ? at + 1 : after;
     return scratch.slice(0, length) as Name;
   }

@@ -10,6 +10,9 @@ const MAX_POINTER = 0x3fff;
 /** Names remembered for compression; beyond it names are simply written out, which bounds the search. */
 const MAX_REMEMBERED = 96;
 
+/** A growing writer, made for every RDATA that is read, needs no table. */
+const NO_SUFFIXES = new Uint16Array(0);
+
 /** Writes into `bytes`; when made by `WireWriter.growing()` the buffer grows and nothing overflows. */
 export class WireWriter {
   bytes: Uint8Array;
@@ -21,7 +24,7 @@ export class WireWriter {
   readonly #grows: boolean;
   readonly #start: number;
   // Where each remembered suffix begins, relative to the start of the message.
-  readonly #suffixes = new Uint16Array(MAX_REMEMBERED);
+  readonly #suffixes: Uint16Array;
   #suffixCount = 0;
 
   constructor(bytes: Uint8Array, offset = 0, limit = bytes.length, grows = false) {
@@ -30,6 +33,7 @@ export class WireWriter {
     this.limit = limit;
     this.#grows = grows;
     this.#start = offset;
+    this.#suffixes = grows ? NO_SUFFIXES : new Uint16Array(MAX_REMEMBERED);
   }
 
   /** A writer without a limit, for stored RDATA: it never compresses. */
@@ -72,6 +76,8 @@ export class WireWriter {
 
   /** A name: with `compress`, the longest suffix already in the message becomes a pointer. */
   name(name: Name, compress: boolean): void {
+    // What was cut off is followed by octets of some earlier use of the buffer, which may hold any pointers.
+    if (this.overflowed) return;
     if (!compress || this.#grows) {
       this.octets(name);
       return;

@@ -9,7 +9,7 @@ export const OUTPUT_LIMIT_BYTES = 4096;
  */
 export function boundOutput(text: string): string {
   // A character is at least one octet, so this slice never cuts too much and keeps the work bounded.
-  const printable = text.slice(0, OUTPUT_LIMIT_BYTES).replace(CONTROL, '\ufffd');
+  const printable = text.slice(0, OUTPUT_LIMIT_BYTES).replaceAll('\r\n', '\n').replace(CONTROL, '\ufffd');
   if (printable.length * 3 <= OUTPUT_LIMIT_BYTES) return printable;
   const buffer = new Uint8Array(OUTPUT_LIMIT_BYTES);
   const { read } = new TextEncoder().encodeInto(printable, buffer);

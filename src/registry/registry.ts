@@ -84,6 +84,11 @@ export class Registry {
     return this.#roster.instanceCount;
   }
 
+  /** How many services are known. */
+  get serviceCount(): number {
+    return this.#roster.serviceCount;
+  }
+
   services(): Iterable<ServiceState> {
     return this.#roster.services();
   }
@@ -159,10 +164,23 @@ export class Registry {
   }
 
   async #changeChecks(id: string, change: (checks: readonly CheckSpec[]) => CheckSpec[]): Promise<InstanceState> {
+    return await this.update(id, (instance) => ({ ...instance, checks: change(instance.checks) }));
+  }
+
+  /**
+   * Change an instance from what it is now, without renewing its lease; with `ifRevision`, only while that is its
+   * revision. `change` may be called again when another writer was faster.
+   * Throws CodedError: `unknown_instance`, `read_only`, `precondition_failed`, `store_unavailable`.
+   */
+  async update(id: string, change: (instance: Instance) => Instance, ifRevision?: number): Promise<InstanceState> {
     await this.#retrying(async () => {
       const current = this.#existing(id);
       if (current.isStatic) throw readOnly(id);
-      const instance = { ...current.instance, checks: change(current.instance.checks) };
+      if (ifRevision !== undefined && current.revision !== ifRevision) {
+        throw new CodedError('precondition_failed', `instance '${id}' is at revision ${current.revision}`);
+      }
+      const instance = change(current.instance);
+      if (isDeepStrictEqual(current.instance, instance)) return;
       const value: StoredInstance = { instance, registeredAtMs: current.registeredAtMs };
       await this.#commit([{ key: storedKey('instance', id), value }], [at('instance', id, current)]);
     });

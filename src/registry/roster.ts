@@ -43,6 +43,11 @@ export class Roster {
     return service !== undefined && isKnown(service) ? service : undefined;
   }
 
+  /** Services that only have a maintenance count too: close enough for a number people look at. */
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
   *services(): Iterable<ServiceState> {
     for (const service of this.#services.values()) if (isKnown(service)) yield service;
   }

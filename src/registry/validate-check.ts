@@ -51,7 +51,7 @@ export function readCheck(
   const initial = input.oneOf('initial', OUTCOMES);
   const deregisterAfterMs = input.duration('deregisterAfter', 1000, 365 * DAY_MS);
   for (const key of ['schedule', 'timezone', 'load']) input.unsupported(key);
-  if (type !== undefined) refuseForeignFields(input, type);
+  refuseForeignFields(input, type);
   input.finish();
   if (input.findings.invalid.length + input.findings.unsupported.length > before || type === undefined)
     return undefined;
@@ -86,9 +86,11 @@ const OWN_FIELDS: Readonly<Record<CheckType, readonly string[]>> = {
   heartbeat: [],
 };
 
-function refuseForeignFields(input: InputObject, type: CheckType): void {
+function refuseForeignFields(input: InputObject, type: CheckType | undefined): void {
   for (const key of new Set(Object.values(OWN_FIELDS).flat())) {
-    if (!OWN_FIELDS[type].includes(key) && input.has(key))
+    // Asked in any case: a field of some type is not an unknown one.
+    const isStated = input.has(key);
+    if (isStated && type !== undefined && !OWN_FIELDS[type].includes(key))
       input.fail(key, `does not belong to a check of type ${type}`);
   }
 }

@@ -16,7 +16,8 @@ export interface InstanceRules {
 
 const MAX_TAGS = 64;
 const MAX_PORTS = 32;
-const MAX_CHECKS = 32;
+/** The most checks of one instance. */
+export const MAX_CHECKS = 32;
 const MAX_META_KEYS = 64;
 export const MAX_TTL_SECONDS = 86_400;
 const DAY_MS = 86_400_000;

@@ -5,8 +5,8 @@
 // TEST_NO_INSTALL=1 keeps the tests from installing anything.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -79,9 +79,8 @@ async function installPackages(missing: readonly (readonly [string, string])[]):
   if (process.getuid?.() !== 0 || findTool('apt-get') === undefined || findTool('flock') === undefined) {
     return 'installing needs root and apt-get';
   }
-  if (existsSync(FAILED_INSTALL_NOTE) && Date.now() - statSync(FAILED_INSTALL_NOTE).mtimeMs < NOTE_MAX_AGE_MS) {
-    return 'an install failed earlier in this run';
-  }
+  const packages = missing.map(([, debianPackage]) => debianPackage);
+  if (packages.some((name) => failedBefore().includes(name))) return 'installing failed earlier in this run';
   const pairs = missing.map(([program, debianPackage]) => `${program}=${debianPackage}`);
   const lock = join(tmpdir(), 'rollcall-test-install.lock');
   const result = await run('flock', [lock, 'sh', '-c', INSTALL_SCRIPT, 'install', ...pairs], {
@@ -89,8 +88,15 @@ async function installPackages(missing: readonly (readonly [string, string])[]):
     env: { DEBIAN_FRONTEND: 'noninteractive' },
   });
   if (result.exitCode === 0) return 'the package did not bring the program';
-  await writeFile(FAILED_INSTALL_NOTE, '');
+  await appendFile(FAILED_INSTALL_NOTE, `${packages.join('\n')}\n`);
   return `apt-get failed: ${result.stderr.trim().split('\n').slice(-3).join(' ')}`;
+}
+
+/** The packages that could not be installed in this run: trying again costs every test file its seconds. */
+function failedBefore(): string[] {
+  const noted = statSync(FAILED_INSTALL_NOTE, { throwIfNoEntry: false });
+  if (noted === undefined || Date.now() - noted.mtimeMs > NOTE_MAX_AGE_MS) return [];
+  return readFileSync(FAILED_INSTALL_NOTE, 'utf8').split('\n');
 }
 
 /** How to run a command. */

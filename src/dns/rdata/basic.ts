@@ -3,10 +3,13 @@
 import { TYPE } from '../codes.ts';
 import type { Name } from '../name.ts';
 import { WireWriter } from '../wire-writer.ts';
-import { address, characterString, domainName, oneOrMore, unsigned } from './field.ts';
+import { address, characterString, characterStrings, domainName, period, unsigned } from './field.ts';
 import type { Shapes } from './shape.ts';
 
-/** A, AAAA, NS, CNAME, PTR, SOA, MX, TXT, HINFO; the names of these may be compressed (RFC 3597 section 4). */
+/**
+ * A, AAAA, NS, CNAME, PTR, SOA, MX, TXT, HINFO; their names may be compressed, those of RP and AFSDB (RFC 1183) only when
+ * others do it (RFC 3597 section 4).
+ */
 export const BASIC: Shapes = [
   [TYPE.A, [address(4)]],
   [TYPE.AAAA, [address(6)]],
@@ -19,15 +22,17 @@ export const BASIC: Shapes = [
       domainName('primary server', 'well-known'),
       domainName('mailbox', 'well-known'),
       unsigned('serial', 4),
-      unsigned('refresh', 4),
-      unsigned('retry', 4),
-      unsigned('expire', 4),
-      unsigned('minimum', 4),
+      period('refresh'),
+      period('retry'),
+      period('expire'),
+      period('minimum'),
     ],
   ],
   [TYPE.MX, [unsigned('preference', 2), domainName('exchange', 'well-known')]],
-  [TYPE.TXT, [oneOrMore(characterString('text'))]],
+  [TYPE.TXT, [characterStrings('text')]],
   [TYPE.HINFO, [characterString('CPU'), characterString('OS')]],
+  [TYPE.RP, [domainName('mailbox', 'legacy'), domainName('text name', 'legacy')]],
+  [TYPE.AFSDB, [unsigned('subtype', 2), domainName('host', 'legacy')]],
 ];
 
 /** The fields of an SOA; times in seconds. */
@@ -70,7 +75,7 @@ export function soaSerial(rdata: Uint8Array): number {
 
 /** The same SOA with another serial. */
 export function withSerial(rdata: Uint8Array, serial: number): Uint8Array {
-  const copy = rdata.slice();
+  const copy = new Uint8Array(rdata);
   new DataView(copy.buffer).setUint32(copy.length - SOA_SERIAL_FROM_END, serial);
   return copy;
 }

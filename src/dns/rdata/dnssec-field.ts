@@ -19,7 +19,8 @@ export function signatureTime(what: string): Field {
       }
       const [year, month, day, hour, minute, second] = parts.slice(1).map(Number) as [number, ...number[]];
       const milliseconds = Date.UTC(year, month! - 1, day, hour, minute, second);
-      if (formatTime(milliseconds / 1000) !== token.text) throw errorAt(token, `${what} is not a date`);
+      if (milliseconds < 0 || formatTime(milliseconds / 1000) !== token.text)
+        throw errorAt(token, `${what} is not a date`);
       writer.u32((milliseconds / 1000) % 2 ** 32);
     },
     format: (reader) => formatTime(reader.u32()),
@@ -114,9 +115,10 @@ export function hashedOwner(): Field {
     parse(tokens, writer) {
       const token = tokens.take('next hashed owner');
       if (!/^[0-9A-Va-v]{2,408}$/.test(token.text)) throw errorAt(token, 'hash must be base32hex');
-      const octets = decodeBase32Hex(token.text.toUpperCase());
+      const octets = Uint8Array.from(decodeBase32Hex(token.text.toUpperCase()));
+      if (encodeBase32Hex(octets) !== token.text.toUpperCase()) throw errorAt(token, 'hash does not end with an octet');
       writer.u8(octets.length);
-      writer.octets(Uint8Array.from(octets));
+      writer.octets(octets);
     },
     format: (reader) => encodeBase32Hex(reader.octets(reader.u8())),
   };

@@ -5,7 +5,8 @@
 
 import { ipFromBytes, parseIp } from '../../base/ip.ts';
 import { formatType, parseType } from '../codes.ts';
-import { formatName } from '../name.ts';
+import { foldOctet, formatName } from '../name.ts';
+import { parsePeriod } from '../period.ts';
 import { errorAt, formatString, type TokenCursor, tokenOctets } from '../token-cursor.ts';
 import { formErr, type WireReader } from '../wire-reader.ts';
 import type { WireWriter } from '../wire-writer.ts';
@@ -40,6 +41,21 @@ export function unsigned(what: string, octets: 1 | 2 | 4): Field {
   };
 }
 
+/** A time of 32 bits in seconds; read with units too, as the SOA's are usually written (`1h`). */
+export function period(what: string): Field {
+  return {
+    transfer: (reader, _end, writer) => writer.u32(reader.u32()),
+    parse(tokens, writer) {
+      const token = tokens.take(what);
+      const seconds = parsePeriod(token.text, 0xffffffff);
+      if (seconds === undefined)
+        throw errorAt(token, `${what} must be a time of at most 2^32 - 1 s, not '${token.text}'`);
+      writer.u32(seconds);
+    },
+    format: (reader) => String(reader.u32()),
+  };
+}
+
 /**
  * A name. `well-known` (RFC 1035 types) is compressed; `legacy` (SRV, NAPTR) is never compressed by us but read either
  * way (RFC 3597 section 4); `modern` is never compressed and an error when it is.
@@ -59,20 +75,27 @@ export function address(family: 4 | 6): Field {
     transfer: (reader, _end, writer) => writer.octets(reader.octets(length)),
     parse(tokens, writer) {
       const token = tokens.take(`IPv${family} address`);
-      const parsed = parseIp(token.text);
-      if (family === 6 && /^::ffff:/i.test(token.text) && parsed?.family === 4) {
-        writer.octets(Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...parsed.bytes]));
-        return;
-      }
-      if (parsed?.family !== family) throw errorAt(token, `'${token.text}' is not an IPv${family} address`);
-      writer.octets(parsed.bytes);
+      const octets = parseAddress(token.text, family);
+      if (octets === undefined) throw errorAt(token, `'${token.text}' is not an IPv${family} address`);
+      writer.octets(octets);
     },
-    format(reader) {
-      const octets = reader.octets(length);
-      const { text } = ipFromBytes(octets);
-      return family === 6 && !text.includes(':') ? `::ffff:${text}` : text;
-    },
+    format: (reader) => formatAddress(reader.octets(length)),
   };
+}
+
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/** The octets of an address as it is spelled: an IPv4-mapped one is of family 6. Undefined when of the other family. */
+export function parseAddress(text: string, family: 4 | 6): Uint8Array | undefined {
+  const parsed = parseIp(text);
+  if (parsed === undefined || text.includes(':') !== (family === 6)) return undefined;
+  return family === 6 && parsed.family === 4 ? Uint8Array.from([...MAPPED, ...parsed.bytes]) : parsed.bytes;
+}
+
+/** The text of an address of 4 or 16 octets, in the family of its length. */
+export function formatAddress(octets: Uint8Array): string {
+  const { family, text } = ipFromBytes(octets);
+  return family === 4 && octets.length === 16 ? `::ffff:${text}` : text;
 }
 
 /** A character-string: up to 255 octets behind their length (RFC 1035 section 3.3). */
@@ -92,20 +115,25 @@ export function characterString(what: string): Field {
   };
 }
 
-/** `field` again and again to the end, at least once. */
-export function oneOrMore(field: Field): Field {
+/** Character-strings to the end, at least one (TXT). */
+export function characterStrings(what: string): Field {
+  const each = characterString(what);
   return {
     transfer(reader, end, writer) {
-      do field.transfer(reader, end, writer);
+      // Walked, then copied as a whole: a message may hold thousands of empty ones.
+      const start = reader.offset;
+      do reader.skip(reader.u8());
       while (reader.offset < end);
+      if (reader.offset > end) throw formErr(`${what} runs past its RDATA`);
+      writer.octets(reader.bytes.subarray(start, end));
     },
     parse(tokens, writer) {
-      do field.parse(tokens, writer);
+      do each.parse(tokens, writer);
       while (!tokens.isDone);
     },
     format(reader, end) {
       const parts: string[] = [];
-      do parts.push(field.format(reader, end));
+      do parts.push(each.format(reader, end));
       while (reader.offset < end);
       return parts.join(' ');
     },
@@ -125,10 +153,11 @@ export function quotedRest(what: string): Field {
 export function propertyTag(what: string): Field {
   return {
     transfer(reader, _end, writer) {
-      const length = reader.u8();
-      if (length === 0) throw formErr(`empty ${what}`);
-      writer.u8(length);
-      writer.octets(reader.octets(length));
+      const tag = reader.octets(reader.u8());
+      // Anything else would also reach the text of the record as it is.
+      if (tag.length === 0 || !tag.every(isAlphanumeric)) throw formErr(`${what} must be letters and digits`);
+      writer.u8(tag.length);
+      writer.octets(tag);
     },
     parse(tokens, writer) {
       const token = tokens.take(what);
@@ -138,6 +167,11 @@ export function propertyTag(what: string): Field {
     },
     format: (reader) => Buffer.from(reader.octets(reader.u8())).toString('latin1'),
   };
+}
+
+function isAlphanumeric(octet: number): boolean {
+  const letter = foldOctet(octet);
+  return (letter >= 0x61 && letter <= 0x7a) || (octet >= 0x30 && octet <= 0x39);
 }
 
 /** All remaining octets in hexadecimal; `minimum` octets at least. */
@@ -160,19 +194,27 @@ export function hexRest(what: string, minimum = 0): Field {
   };
 }
 
-/** All remaining octets in base64. */
+/** All remaining octets in base64, at least one. */
 export function base64Rest(what: string): Field {
   return {
-    transfer: restTransfer,
+    transfer(reader, end, writer) {
+      if (end <= reader.offset) throw formErr(`${what} is empty`);
+      restTransfer(reader, end, writer);
+    },
     parse(tokens, writer) {
       const { text, token } = tokens.takeRest(what);
-      if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) {
-        throw errorAt(token, `${what} must be base64`);
-      }
-      writer.octets(Buffer.from(text, 'base64'));
+      const octets = parseBase64(text);
+      if (octets === undefined) throw errorAt(token, `${what} must be base64`);
+      writer.octets(octets);
     },
     format: (reader, end) => Buffer.from(reader.octets(end - reader.offset)).toString('base64'),
   };
+}
+
+/** The octets of padded base64 in its one canonical form; undefined when it is empty or anything else. */
+export function parseBase64(text: string): Uint8Array | undefined {
+  const octets = Buffer.from(text, 'base64');
+  return text !== '' && octets.toString('base64') === text ? octets : undefined;
 }
 
 /** A type code by mnemonic (RRSIG's type covered). */

@@ -17,16 +17,22 @@ const SHAPES: ReadonlyMap<number, readonly Field[]> = new Map([...BASIC, ...LOCA
 
 const MAX_RDATA = 65535;
 
-/** Take the next `length` octets of a message as RDATA in stored form: names expanded, every field checked.
- * Throws WireError. */
+/** Where RDATA is put together before it is copied: one buffer for all, as reading never nests. */
+const SCRATCH = WireWriter.growing(1024);
+
+/**
+ * Take the next `length` octets of a message as RDATA in stored form: a copy, names expanded, every field checked.
+ * Throws WireError.
+ */
 export function readRdata(reader: WireReader, type: number, length: number): Uint8Array {
   const end = reader.offset + length;
   if (end > reader.bytes.length) throw formErr('RDATA runs past the end');
   const shape = SHAPES.get(type);
-  if (shape === undefined) return reader.octets(length).slice();
-  const writer = WireWriter.growing(length + 16);
-  transfer(shape, reader, end, writer);
-  return writer.written().slice();
+  // Not `slice`: of a Buffer that is a view, which would change with the message's memory.
+  if (shape === undefined) return new Uint8Array(reader.octets(length));
+  SCRATCH.rewind(0);
+  transfer(shape, reader, end, SCRATCH);
+  return SCRATCH.bytes.slice(0, SCRATCH.offset);
 }
 
 /** Write stored RDATA into a message, behind its length, compressing the names that may be. */
@@ -71,12 +77,16 @@ function parseOpaque(type: number, tokens: TokenCursor): Uint8Array {
   if (!/^(?:[0-9A-Fa-f]{2})*$/.test(hex) || hex.length !== length * 2) {
     throw errorAt(mark, `\\# announces ${length} octets, the data are not that`);
   }
+  let rdata: Uint8Array;
   try {
-    return readRdata(new WireReader(Buffer.from(hex, 'hex')), type, length);
+    rdata = readRdata(new WireReader(Buffer.from(hex, 'hex')), type, length);
   } catch (thrown) {
     if (thrown instanceof WireError) throw new PresentationError(thrown.message, mark.line, mark.column);
     throw thrown;
   }
+  // There is no message here that a pointer could lead to.
+  if (rdata.length !== length) throw errorAt(mark, 'compressed name in \\# data');
+  return rdata;
 }
 
 /** The text of stored RDATA. */

@@ -1,11 +1,10 @@
 // svcb-field.ts -- the parameters of SVCB and HTTPS records (RFC 9460 section 2)
 
-import { ipFromBytes, parseIp } from '../../base/ip.ts';
 import type { Token } from '../lexer.ts';
 import { errorAt, formatString, tokenOctets } from '../token-cursor.ts';
 import { formErr, WireReader } from '../wire-reader.ts';
 import { WireWriter } from '../wire-writer.ts';
-import type { Field } from './field.ts';
+import { type Field, formatAddress, parseAddress, parseBase64 } from './field.ts';
 
 const KEY_NAMES = ['mandatory', 'alpn', 'no-default-alpn', 'port', 'ipv4hint', 'ech', 'ipv6hint', 'dohpath', 'ohttp'];
 const MANDATORY = 0;
@@ -16,21 +15,28 @@ const IPV4_HINT = 4;
 const ECH = 5;
 const IPV6_HINT = 6;
 const OHTTP = 8;
+/** Reserved as never valid (section 14.3.2). */
+const INVALID_KEY = 65535;
 
-/** All parameters to the end of the RDATA, keys strictly ascending (section 2.2). */
+/** All parameters to the end of the RDATA, keys strictly ascending, values well-formed (section 2.2). */
 export function serviceParameters(): Field {
   return {
     transfer(reader, end, writer) {
+      // Checked one by one, then copied as a whole: a message may hold thousands of empty ones.
+      const start = reader.offset;
       let last = -1;
       while (reader.offset < end) {
         const key = reader.u16();
-        if (key <= last) throw formErr('SVCB keys do not ascend');
-        const value = reader.octets(reader.u16());
-        writer.u16(key);
-        writer.u16(value.length);
-        writer.octets(value);
+        if (key <= last || key === INVALID_KEY) throw formErr('SVCB keys do not ascend');
+        const length = reader.u16();
+        const valueAt = reader.offset;
+        reader.skip(length);
+        if (reader.offset > end) throw formErr('SVCB parameter runs past its RDATA');
+        const isWellFormed = IS_WELL_FORMED[key]?.(reader.bytes.subarray(valueAt, reader.offset)) ?? true;
+        if (!isWellFormed) throw formErr(`bad value for '${formatKey(key)}'`);
         last = key;
       }
+      writer.octets(reader.bytes.subarray(start, reader.offset));
     },
     parse(tokens, writer) {
       const parameters = new Map<number, Uint8Array>();
@@ -60,7 +66,7 @@ function parseKey(text: string): number | undefined {
   const known = KEY_NAMES.indexOf(text);
   if (known >= 0) return known;
   const digits = /^key(0|[1-9]\d{0,4})$/.exec(text);
-  return digits !== null && Number(digits[1]) < 65535 ? Number(digits[1]) : undefined;
+  return digits !== null && Number(digits[1]) < INVALID_KEY ? Number(digits[1]) : undefined;
 }
 
 function formatKey(key: number): string {
@@ -91,7 +97,7 @@ function parseValue(key: number, text: string, token: Token): Uint8Array {
       break;
     }
     case ALPN:
-      for (const protocol of splitAlpn(plain)) {
+      for (const protocol of splitAlpn(plain) ?? fail()) {
         if (protocol.length < 1 || protocol.length > 255) fail();
         writer.u8(protocol.length);
         writer.octets(protocol);
@@ -109,14 +115,11 @@ function parseValue(key: number, text: string, token: Token): Uint8Array {
     case IPV4_HINT:
     case IPV6_HINT:
       for (const each of list()) {
-        const parsed = parseIp(each);
-        if (parsed?.family !== (key === IPV4_HINT ? 4 : 6)) fail();
-        writer.octets(parsed!.bytes);
+        writer.octets(parseAddress(each, key === IPV4_HINT ? 4 : 6) ?? fail());
       }
       break;
     case ECH:
-      if (text === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) fail();
-      writer.octets(Buffer.from(text, 'base64'));
+      writer.octets(parseBase64(text) ?? fail());
       break;
     default:
       writer.octets(plain);
@@ -124,15 +127,45 @@ function parseValue(key: number, text: string, token: Token): Uint8Array {
   return writer.written().slice();
 }
 
-/** A comma separates protocols, `\,` is a comma and `\\` a backslash (appendix A.1). */
-function splitAlpn(octets: Uint8Array): Uint8Array[] {
+/** A comma separates protocols, `\,` is a comma and `\\` a backslash, and there is no other escape (appendix A.1). */
+function splitAlpn(octets: Uint8Array): Uint8Array[] | undefined {
   const protocols: number[][] = [[]];
   for (let i = 0; i < octets.length; i++) {
-    if (octets[i] === 0x5c && i + 1 < octets.length) protocols.at(-1)!.push(octets[++i]!);
-    else if (octets[i] === 0x2c) protocols.push([]);
-    else protocols.at(-1)!.push(octets[i]!);
+    if (octets[i] === 0x2c) protocols.push([]);
+    else if (octets[i] !== 0x5c) protocols.at(-1)!.push(octets[i]!);
+    else if (octets[i + 1] === 0x2c || octets[i + 1] === 0x5c) protocols.at(-1)!.push(octets[++i]!);
+    else return undefined;
   }
   return protocols.map((each) => Uint8Array.from(each));
+}
+
+/** Has the value the form that its key, a known one, asks for? By key. */
+const IS_WELL_FORMED: readonly ((value: Uint8Array) => boolean)[] = [
+  isKeyList,
+  isProtocolList,
+  ({ length }) => length === 0,
+  ({ length }) => length === 2,
+  ({ length }) => length > 0 && length % 4 === 0,
+  ({ length }) => length > 0,
+  ({ length }) => length > 0 && length % 16 === 0,
+  () => true,
+  ({ length }) => length === 0,
+];
+
+function isKeyList(value: Uint8Array): boolean {
+  let last = MANDATORY;
+  for (const reader = new WireReader(value); reader.remaining > 0; ) {
+    const key = reader.remaining > 1 ? reader.u16() : 0;
+    if (key <= last) return false;
+    last = key;
+  }
+  return value.length > 0;
+}
+
+function isProtocolList(value: Uint8Array): boolean {
+  let at = 0;
+  while (at < value.length && value[at] !== 0) at += value[at]! + 1;
+  return value.length > 0 && at === value.length;
 }
 
 function checkMandatory(parameters: ReadonlyMap<number, Uint8Array>, token: Token): void {
@@ -146,27 +179,25 @@ function checkMandatory(parameters: ReadonlyMap<number, Uint8Array>, token: Toke
   if (parameters.has(NO_DEFAULT_ALPN) && !parameters.has(ALPN)) throw errorAt(token, "'no-default-alpn' needs 'alpn'");
 }
 
+/** The text of a parameter that was checked when it was read. */
 function formatParameter(key: number, value: Uint8Array): string {
   const name = formatKey(key);
   const reader = new WireReader(value);
   switch (key) {
     case MANDATORY: {
       const keys: string[] = [];
-      while (reader.remaining >= 2) keys.push(formatKey(reader.u16()));
+      while (reader.remaining > 0) keys.push(formatKey(reader.u16()));
       return `${name}=${keys.join(',')}`;
     }
     case ALPN:
       return `${name}=${formatString(joinAlpn(reader))}`;
-    case NO_DEFAULT_ALPN:
-    case OHTTP:
-      return value.length === 0 ? name : `key${key}=${formatString(value)}`;
     case PORT:
-      return value.length === 2 ? `${name}=${reader.u16()}` : `key${key}=${formatString(value)}`;
+      return `${name}=${reader.u16()}`;
     case IPV4_HINT:
     case IPV6_HINT: {
       const length = key === IPV4_HINT ? 4 : 16;
       const hints: string[] = [];
-      while (reader.remaining >= length) hints.push(ipFromBytes(reader.octets(length)).text);
+      while (reader.remaining > 0) hints.push(formatAddress(reader.octets(length)));
       return `${name}=${hints.join(',')}`;
     }
     case ECH:
@@ -180,7 +211,7 @@ function joinAlpn(reader: WireReader): Uint8Array {
   const octets: number[] = [];
   while (reader.remaining > 0) {
     if (octets.length > 0) octets.push(0x2c);
-    for (const octet of reader.octets(Math.min(reader.u8(), reader.remaining))) {
+    for (const octet of reader.octets(reader.u8())) {
       if (octet === 0x2c || octet === 0x5c) octets.push(0x5c);
       octets.push(octet);
     }

@@ -1,0 +1,202 @@
+// documents.ts -- the shapes of requests and replies for the OpenAPI document
+//
+// These describe and do not validate: what may come in is decided in registry/ alone, and the tests hold real replies
+// against what is said here.
+
+import { type TSchema, Type } from 'typebox';
+
+const Duration = Type.String({ description: 'A time with a unit: "5s", "500ms", "1m30s".', examples: ['5s'] });
+const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC.' });
+const OrNull = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const OneOf = (...words: string[]) => Type.Union(words.map((word) => Type.Literal(word)));
+
+const Outcome = OneOf('passing', 'warning', 'critical');
+const InstanceStatus = OneOf('pending', 'healthy', 'warning', 'unhealthy', 'draining', 'maintenance');
+
+const checkFields = {
+  id: Type.Optional(Type.String({ description: 'Unique within the instance; default: the type.' })),
+  type: OneOf('http', 'tcp', 'exec', 'heartbeat'),
+  url: Type.Optional(Type.String({ description: 'http: a URL, or a path on the instance itself.' })),
+  host: Type.Optional(Type.String({ description: 'tcp: default the address of the instance.' })),
+  port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+  args: Type.Optional(Type.Array(Type.String(), { description: 'exec: absolute path and arguments; no shell.' })),
+  method: Type.Optional(OneOf('GET', 'HEAD', 'POST')),
+  headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+  body: Type.Optional(Type.String()),
+  expect: Type.Optional(
+    Type.Object({
+      status: Type.Optional(Type.Array(Type.Union([Type.Integer(), Type.String()]))),
+      body: Type.Optional(Type.String({ description: 'A regular expression (RE2) that must match.' })),
+    }),
+  ),
+  tls: Type.Optional(
+    Type.Object({
+      skipVerify: Type.Optional(Type.Boolean()),
+      serverName: Type.Optional(Type.String()),
+      caFile: Type.Optional(Type.String()),
+    }),
+  ),
+  interval: Type.Optional(Duration),
+  timeout: Type.Optional(Duration),
+  rise: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+  fall: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+  deregisterAfter: Type.Optional(Duration),
+  initial: Type.Optional(Outcome),
+};
+
+export const CheckDocument = Type.Object(checkFields, { $id: 'Check', additionalProperties: false });
+
+export const CheckStateDocument = Type.Object(
+  {
+    ...checkFields,
+    id: Type.String(),
+    outcome: OrNull(Outcome),
+    output: Type.String(),
+    latencyMs: OrNull(Type.Number()),
+    since: OrNull(Time),
+  },
+  { $id: 'CheckState', additionalProperties: false },
+);
+
+const Port = Type.Integer({ minimum: 1, maximum: 65535 });
+const patchable = {
+  ports: Type.Optional(
+    Type.Record(
+      Type.String(),
+      Type.Union([Port, Type.Object({ port: Port, proto: Type.Optional(OneOf('tcp', 'udp')) })]),
+    ),
+  ),
+  tags: Type.Optional(Type.Array(Type.String())),
+  meta: Type.Optional(Type.Record(Type.String(), Type.String())),
+  weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 1 })),
+  zone: Type.Optional(Type.String()),
+  ttl: Type.Optional(Duration),
+  warmup: Type.Optional(Duration),
+};
+const place = {
+  id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:@-]{1,128}$' })),
+  service: Type.Optional(Type.String()),
+  address: Type.String({ description: 'An IP address or a host name.' }),
+  port: Port,
+};
+
+export const PatchDocument = Type.Object(patchable, { $id: 'InstancePatch', additionalProperties: false });
+
+export const RegistrationDocument = Type.Object(
+  {
+    ...place,
+    ...patchable,
+    leaseTtl: Type.Optional(Duration),
+    checks: Type.Optional(Type.Array(Type.Ref('Check'))),
+  },
+  { $id: 'Registration', additionalProperties: false },
+);
+
+const LoadDocument = Type.Object({
+  connections: Type.Optional(Type.Integer({ minimum: 0 })),
+  latencyMs: Type.Optional(Type.Number({ minimum: 0 })),
+  cpu: Type.Optional(Type.Number({ minimum: 0 })),
+});
+
+export const InstanceDocument = Type.Object(
+  {
+    ...place,
+    ...patchable,
+    id: Type.String(),
+    service: Type.String(),
+    leaseTtl: Type.Optional(Duration),
+    checks: Type.Array(Type.Ref('CheckState')),
+    status: InstanceStatus,
+    reason: Type.String(),
+    revision: Type.Integer(),
+    registeredAt: Time,
+    static: Type.Boolean({ description: 'From the configuration file: read-only here.' }),
+    lease: OrNull(Type.Object({ expiresAt: Time })),
+    load: OrNull(LoadDocument),
+  },
+  { $id: 'Instance', additionalProperties: false },
+);
+
+export const PolicyDocument = Type.Object(
+  {
+    strategy: Type.Optional(OneOf('round-robin', 'random', 'weighted')),
+    maxAnswers: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+    ttl: Type.Optional(Duration),
+  },
+  { $id: 'Policy', additionalProperties: false },
+);
+
+export const ErrorDocument = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      details: Type.Array(Type.Object({ path: Type.String(), message: Type.String() })),
+    }),
+  },
+  { $id: 'Error', additionalProperties: false },
+);
+
+export const ServiceListDocument = Type.Object({
+  services: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      instances: Type.Integer(),
+      healthy: Type.Integer({ description: 'Instances that are in the answers.' }),
+      tags: Type.Array(Type.String()),
+      strategy: Type.String(),
+      index: Type.Integer(),
+    }),
+  ),
+  next: OrNull(Type.String({ description: '`after` for the next page; null on the last.' })),
+});
+
+export const ServiceDocument = Type.Object({
+  service: Type.String(),
+  index: Type.Integer(),
+  policy: OrNull(Type.Ref('Policy')),
+  instances: Type.Array(Type.Ref('Instance')),
+});
+
+export const HeartbeatDocument = Type.Object(
+  { status: Type.Optional(Outcome), output: Type.Optional(Type.String()), load: Type.Optional(LoadDocument) },
+  { additionalProperties: false },
+);
+export const HeartbeatReplyDocument = Type.Object({ expiresAt: OrNull(Time) });
+export const DrainReplyDocument = Type.Object({ status: Type.Literal('draining'), safeAfter: Time });
+export const MaintenanceDocument = Type.Object(
+  { enabled: Type.Boolean(), reason: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+);
+export const ChecksDocument = Type.Object({ checks: Type.Array(Type.Ref('CheckState')) });
+export const ReloadReplyDocument = Type.Object({
+  problems: Type.Array(
+    Type.Object({
+      file: Type.String(),
+      line: Type.Integer(),
+      column: Type.Integer(),
+      message: Type.String(),
+      severity: OneOf('error', 'warning'),
+    }),
+  ),
+});
+export const ReadinessDocument = Type.Object({ ready: Type.Boolean(), stale: Type.Boolean() });
+export const StatusDocument = Type.Object({
+  ready: Type.Boolean(),
+  stale: Type.Boolean(),
+  services: Type.Integer(),
+  instances: Type.Integer(),
+  sequence: Type.Integer(),
+  blockingReads: Type.Integer(),
+});
+
+/** Schemas that others refer to by their `$id`. */
+export const SHARED_DOCUMENTS = [
+  CheckDocument,
+  CheckStateDocument,
+  PatchDocument,
+  RegistrationDocument,
+  InstanceDocument,
+  PolicyDocument,
+  ErrorDocument,
+];

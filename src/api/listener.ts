@@ -1,0 +1,199 @@
+// listener.ts -- the HTTP(S) sockets: bounded in time, headers, connections, and closed in order
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { CodedError, errorMessage } from '../base/errors.ts';
+import { type Endpoint, formatEndpoint, isLoopback, parseIp } from '../base/ip.ts';
+import type { Logger } from '../base/log.ts';
+import { ERROR_STATUS, errorBody } from './error-reply.ts';
+
+/** PEM contents. With `clientCa` every client must show a certificate that it signed. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string;
+}
+
+/** Bounds on clients. Node's own defaults are far laxer and let a few slow ones hold everything. */
+export interface HttpLimits {
+  readonly headersTimeoutMs: number;
+  /** To receive a whole request; answering may take longer. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxConnections: number;
+  /** From one address that is not loopback. */
+  readonly maxConnectionsPerSource: number;
+}
+
+export const DEFAULT_LIMITS: HttpLimits = {
+  headersTimeoutMs: 5000,
+  requestTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 60_000,
+  maxConnections: 4096,
+  maxConnectionsPerSource: 512,
+};
+
+const TIMEOUT_CHECK_MS = 1000;
+const MAX_HEADER_BYTES = 16_384;
+const HANDSHAKE_TIMEOUT_MS = 5000;
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface ListenerOptions {
+  readonly listen: readonly Endpoint[];
+  readonly tls: TlsMaterial | undefined;
+  readonly limits: HttpLimits;
+  readonly maxBodyBytes: number;
+  readonly log: Logger;
+  readonly handler: RequestHandler;
+}
+
+/** All the sockets of the API. */
+export class Listeners {
+  /** Where they are bound, in the order asked for. */
+  readonly addresses: Endpoint[] = [];
+  readonly #options: ListenerOptions;
+  readonly #servers: (Server | TlsServer)[] = [];
+  readonly #perSource = new Map<string, number>();
+  /** The reply under way on each connection, so that an error reply never lands in the middle of it. */
+  readonly #replies = new WeakMap<Duplex, ServerResponse>();
+  #connections = 0;
+
+  private constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  /** Bind all of them or none. Throws CodedError `listen_failed`. */
+  static async open(options: ListenerOptions): Promise<Listeners> {
+    const listeners = new Listeners(options);
+    try {
+      for (const endpoint of options.listen) await listeners.#listen(endpoint);
+    } catch (error) {
+      await listeners.close(0);
+      throw error;
+    }
+    return listeners;
+  }
+
+  /** Use another certificate for connections made from now on. */
+  setTls(tls: TlsMaterial): void {
+    for (const server of this.#servers) {
+      if ('setSecureContext' in server) server.setSecureContext(secureContext(tls));
+    }
+  }
+
+  /** Accept nothing more, wait at most `graceMs` for the requests under way, then cut them off. */
+  async close(graceMs: number): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    const cutOff = setTimeout(() => this.#servers.forEach((server) => server.closeAllConnections()), graceMs);
+    await Promise.all(closed);
+    clearTimeout(cutOff);
+  }
+
+  async #listen(endpoint: Endpoint): Promise<void> {
+    const server = this.#createServer();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: endpoint.address, port: endpoint.port, ipv6Only: true }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+    } catch (error) {
+      throw new CodedError('listen_failed', `http: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}`);
+    }
+    // Such as running out of descriptors: the listener goes on when some are free again.
+    server.on('error', (error) => this.#options.log.error({ err: error }, 'http listener'));
+    this.#servers.push(server);
+    this.addresses.push({ address: endpoint.address, port: (server.address() as AddressInfo).port });
+  }
+
+  #createServer(): Server | TlsServer {
+    const { limits, tls, maxBodyBytes } = this.#options;
+    const options = {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+    };
+    const handler = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#replies.set(request.socket, response);
+      this.#options.handler(request, response);
+    };
+    const server =
+      tls === undefined
+        ? createServer(options, handler)
+        : createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ...secureContext(tls) }, handler);
+    // Headers over a count would be dropped in silence, and with them those that access depends on. They are counted
+    // in access.ts instead; their size is bounded here.
+    server.maxHeadersCount = 0;
+    server.maxConnections = limits.maxConnections;
+    server.on('connection', (socket: Socket) => this.#admit(socket));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket));
+    // Whoever asks before sending a huge body is told before it sends any of it.
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      if (!(Number(request.headers['content-length']) > maxBodyBytes)) response.writeContinue();
+      handler(request, response);
+    });
+    return server;
+  }
+
+  #admit(socket: Socket): void {
+    const { maxConnections, maxConnectionsPerSource } = this.#options.limits;
+    const source = socket.remoteAddress ?? '';
+    const ip = parseIp(source);
+    const count = (this.#perSource.get(source) ?? 0) + 1;
+    const isLocal = ip !== undefined && isLoopback(ip);
+    if (this.#connections >= maxConnections || (!isLocal && count > maxConnectionsPerSource)) {
+      socket.destroy();
+      return;
+    }
+    this.#connections++;
+    this.#perSource.set(source, count);
+    socket.once('close', () => {
+      this.#connections--;
+      const left = (this.#perSource.get(source) ?? 1) - 1;
+      if (left > 0) this.#perSource.set(source, left);
+      else this.#perSource.delete(source);
+    });
+  }
+
+  /** What cannot be read as HTTP, or took too long, is answered once and hung up on. */
+  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const reply = this.#replies.get(socket);
+    const isMidReply = reply?.headersSent === true && !reply.writableFinished;
+    const errorCode = error.code ?? '';
+    // Failed TLS handshakes come this way too, and nothing can be said to those.
+    const isHttp = errorCode.startsWith('HPE_') || Object.hasOwn(REFUSALS, errorCode);
+    if (!isHttp || !socket.writable || isMidReply) {
+      socket.destroy();
+      return;
+    }
+    const [code, message] = REFUSALS[errorCode] ?? ['bad_request', 'this is not a valid HTTP request'];
+    const body = JSON.stringify(errorBody(code, message));
+    const status = ERROR_STATUS[code]!;
+    const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8`;
+    socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`, () => socket.destroy());
+  }
+}
+
+const REFUSALS: Readonly<Record<string, readonly [code: string, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'the request did not arrive in time'],
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'the headers are too large'],
+};
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
+
+function secureContext(tls: TlsMaterial): object {
+  const own = { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' as const };
+  return tls.clientCa === undefined ? own : { ...own, ca: tls.clientCa, requestCert: true, rejectUnauthorized: true };
+}

@@ -1,0 +1,80 @@
+// present-instance.ts -- instances, checks, services and policies as the API shows them: durations and times as text
+
+import { rfc3339 } from '../base/clock.ts';
+import { formatDuration } from '../base/duration.ts';
+import type { CheckSpec } from '../health/check-spec.ts';
+import type { ServiceState } from '../registry/change.ts';
+import { type CheckState, type Instance, type InstanceState, isAnswerable } from '../registry/instance.ts';
+import type { Policy } from '../registry/policy.ts';
+
+/** What a registration says, in the shape in which one is sent; without its checks. */
+export function presentRegistration(instance: Instance) {
+  return {
+    id: instance.id,
+    service: instance.service,
+    address: instance.address,
+    port: instance.port,
+    ports: Object.fromEntries(
+      Object.entries(instance.ports).map(([name, { port, proto }]) => [name, proto === 'tcp' ? port : { port, proto }]),
+    ),
+    tags: instance.tags,
+    meta: instance.meta,
+    weight: instance.weight,
+    ...(instance.zone === undefined ? {} : { zone: instance.zone }),
+    ...(instance.ttlSeconds === undefined ? {} : { ttl: formatDuration(instance.ttlSeconds * 1000) }),
+    ...(instance.leaseTtlMs === undefined ? {} : { leaseTtl: formatDuration(instance.leaseTtlMs) }),
+    ...(instance.warmupMs === undefined ? {} : { warmup: formatDuration(instance.warmupMs) }),
+  };
+}
+
+/** An instance with all that is known of it. */
+export function presentInstance(state: InstanceState) {
+  const { instance, leaseExpiresAtMs } = state;
+  return {
+    ...presentRegistration(instance),
+    checks: presentChecks(state),
+    status: state.status,
+    reason: state.reason,
+    revision: state.revision,
+    registeredAt: rfc3339(state.registeredAtMs),
+    static: state.isStatic,
+    lease: leaseExpiresAtMs === undefined ? null : { expiresAt: rfc3339(leaseExpiresAtMs) },
+    load: state.load ?? null,
+  };
+}
+
+export function presentChecks(state: InstanceState) {
+  return state.instance.checks.map((check) => presentCheck(check, state.checks[check.id]));
+}
+
+/** One check and where it stands. */
+export function presentCheck(check: CheckSpec, state: CheckState | undefined) {
+  const { intervalMs, timeoutMs, deregisterAfterMs, ...rest } = check;
+  return {
+    ...rest,
+    interval: formatDuration(intervalMs),
+    timeout: formatDuration(timeoutMs),
+    ...(deregisterAfterMs === undefined ? {} : { deregisterAfter: formatDuration(deregisterAfterMs) }),
+    outcome: state?.outcome ?? null,
+    output: state?.output ?? '',
+    latencyMs: state?.latencyMs ?? null,
+    since: state === undefined ? null : rfc3339(state.sinceMs),
+  };
+}
+
+/** One row of the list of services; `healthy` counts the instances that are in the answers. */
+export function presentServiceRow(service: ServiceState) {
+  const instances = [...service.instances.values()];
+  return {
+    name: service.name,
+    instances: instances.length,
+    healthy: instances.filter(({ status }) => isAnswerable(status)).length,
+    tags: [...new Set(instances.flatMap(({ instance }) => instance.tags))].sort(),
+    strategy: service.policy?.strategy ?? 'round-robin',
+    index: service.index,
+  };
+}
+
+export function presentPolicy({ ttlSeconds, ...rest }: Policy) {
+  return { ...rest, ...(ttlSeconds === undefined ? {} : { ttl: formatDuration(ttlSeconds * 1000) }) };
+}

@@ -1,0 +1,105 @@
+// read-http.ts -- the `http` and `auth` sections: where the API listens, and whom it lets in
+
+import { accessSync, constants } from 'node:fs';
+import { errorMessage } from '../base/errors.ts';
+import { parseIp } from '../base/ip.ts';
+import { InputObject } from '../registry/input.ts';
+import { idProblem, isHostName } from '../registry/label.ts';
+import type { HttpConfig, TokenConfig } from './config.ts';
+import { readEndpoints, readPath, readSize, readTexts, type SectionSource, section, shorten } from './section.ts';
+
+const DEFAULT_MAX_BODY = 256 * 1024;
+const MAX_TOKENS = 10_000;
+
+/** Read the `http` section. */
+export function readHttp(source: SectionSource): HttpConfig {
+  const input = section(source.root, 'http');
+  const listen = readEndpoints(input, 'listen') ?? [{ address: '127.0.0.1', port: 8500 }];
+  if (listen.length === 0) input.fail('listen', 'must name at least one address and port');
+  const config: HttpConfig = {
+    listen,
+    tls: readTls(source, section(input, 'tls')),
+    allowHosts: readAllowHosts(input),
+    maxBodyBytes: readSize(input, 'maxBody', 1024, 64 * 1024 ** 2) ?? DEFAULT_MAX_BODY,
+  };
+  input.finish();
+  return config;
+}
+
+function readTls(source: SectionSource, input: InputObject): HttpConfig['tls'] {
+  const certFile = readReadable(source, input, 'certFile');
+  const keyFile = readReadable(source, input, 'keyFile');
+  const clientCaFile = readReadable(source, input, 'clientCaFile');
+  input.finish();
+  if (certFile === undefined && keyFile === undefined) {
+    return clientCaFile === undefined ? undefined : input.fail('clientCaFile', 'needs certFile and keyFile beside it');
+  }
+  if (certFile === undefined) return input.fail('certFile', 'is missing: keyFile is stated');
+  if (keyFile === undefined) return input.fail('keyFile', 'is missing: certFile is stated');
+  return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
+}
+
+function readReadable(source: SectionSource, input: InputObject, key: string): string | undefined {
+  const path = readPath(source, input, key);
+  if (path === undefined) return undefined;
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (thrown) {
+    input.fail(key, `cannot be read: ${errorMessage(thrown)}`);
+  }
+  return path;
+}
+
+function readAllowHosts(input: InputObject): readonly string[] {
+  return (readTexts(input, 'allowHosts') ?? []).flatMap(({ text, key }) => {
+    const host = text.toLowerCase().replace(/\.$/, '');
+    const address = parseIp(host.replace(/^\[(.*)\]$/, '$1'));
+    if (address !== undefined) return address.text;
+    return isHostName(host) ? host : (input.fail(key, `'${shorten(text)}' is not a host name (without a port)`) ?? []);
+  });
+}
+
+/** Read the tokens of the `auth` section. */
+export function readTokens(source: SectionSource): readonly TokenConfig[] {
+  const input = section(source.root, 'auth');
+  const tokens: TokenConfig[] = [];
+  for (const [index, each] of (input.list('tokens', MAX_TOKENS) ?? []).entries()) {
+    const object = InputObject.of(each, input.at(`tokens[${index}]`), input.findings);
+    const token = object === undefined ? undefined : readToken(object);
+    if (token === undefined) continue;
+    if (tokens.some(({ id }) => id === token.id)) object!.fail('id', `'${token.id}' stands twice`);
+    if (tokens.some(({ sha256 }) => sha256 === token.sha256)) object!.fail('hash', 'belongs to another token already');
+    tokens.push(token);
+  }
+  input.finish();
+  return tokens;
+}
+
+function readToken(input: InputObject): TokenConfig | undefined {
+  const id = input.word('id', idProblem);
+  const hash = input.word('hash', (text) =>
+    /^sha256:[0-9a-f]{64}$/i.test(text) ? undefined : "must be sha256: and 64 hexadecimal digits; see 'rollcall token'",
+  );
+  const scopes = readTexts(input, 'allow') ?? [];
+  const allow = scopes.flatMap(({ text, key }) => readScope(input, key, text) ?? []);
+  for (const key of ['id', 'hash', 'allow']) if (!input.has(key)) input.fail(key, 'is missing');
+  if (Array.isArray(input.raw('allow')) && scopes.length === 0) input.fail('allow', 'must hold at least one scope');
+  input.finish();
+  if (id === undefined || hash === undefined) return undefined;
+  return { id, sha256: hash.slice('sha256:'.length).toLowerCase(), allow };
+}
+
+/** `operator`, or what may be done to which services: `services:write:cart-*`. */
+const SCOPE = /^(?:operator|(?:services:(?:read|write)|policies:write):(?:\*|[a-z0-9][a-z0-9_-]{0,62}\*?))$/;
+
+function readScope(input: InputObject, key: string, text: string): string | undefined {
+  const problem = scopeProblem(text);
+  return problem === undefined ? text.toLowerCase() : input.fail(key, problem);
+}
+
+/** What is wrong with a scope; undefined when it is fine. */
+export function scopeProblem(text: string): string | undefined {
+  if (SCOPE.test(text.toLowerCase())) return undefined;
+  const forms = 'services:read:NAME, services:write:NAME, policies:write:NAME, where NAME may end in *';
+  return `'${shorten(text)}' is not a scope: operator, or ${forms}`;
+}

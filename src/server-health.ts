@@ -1,0 +1,99 @@
+// server-health.ts -- joins registry and health checks: who is probed, and where the results go
+
+import type { Registry as MetricsRegistry } from 'prom-client';
+import { type Clock, systemClock } from './base/clock.ts';
+import { errorMessage } from './base/errors.ts';
+import { type Endpoint, isUnspecified, parseIp } from './base/ip.ts';
+import type { Logger } from './base/log.ts';
+import { systemRandom } from './base/random.ts';
+import { closeCheckers, createCheckers } from './checkers/checkers.ts';
+import type { HealthConfig } from './config/config.ts';
+import type { Outcome } from './health/check-spec.ts';
+import { HealthMonitor } from './health/monitor.ts';
+import type { InstanceState } from './registry/instance.ts';
+import type { Registry } from './registry/registry.ts';
+import { exposeCheckMetrics } from './server-metrics.ts';
+
+/** A start with more checks than this spreads those whose last outcome is known. */
+const SPREAD_ABOVE = 200;
+
+export interface HealthWiring {
+  readonly monitor: HealthMonitor;
+  stop(): Promise<void>;
+}
+
+/** Start probing everything that is registered, and follow registrations from there. */
+export function startHealth(
+  registry: Registry,
+  config: HealthConfig,
+  surroundings: { log: Logger; metrics: MetricsRegistry; ownEndpoints: () => readonly Endpoint[] },
+): HealthWiring {
+  const { log } = surroundings;
+  const clock: Clock = systemClock;
+  const checkers = createCheckers({
+    networks: { allow: config.allow, deny: config.deny },
+    allowExec: config.allowExec,
+    isOwnListener: (address, port) => isOwn(surroundings.ownEndpoints(), address, port),
+  });
+  const observe = exposeCheckMetrics(surroundings.metrics);
+  const monitor = new HealthMonitor({
+    clock,
+    random: systemRandom,
+    checkers,
+    jitter: config.jitter,
+    concurrency: config.concurrency,
+    log,
+    onResult: ({ instanceId, checkId, type, result, outcome }) => {
+      observe(type, outcome, result.latencyMs);
+      registry.reportResult(instanceId, checkId, { ...result, outcome });
+    },
+    onDeregister: (instanceId, checkId) => {
+      log.info({ instance: instanceId, check: checkId }, 'critical for too long, deregistering');
+      registry.deregister(instanceId).catch((error: unknown) => {
+        log.warn({ instance: instanceId, reason: errorMessage(error) }, 'could not be deregistered');
+      });
+    },
+  });
+  const spread = registry.instanceCount > SPREAD_ABOVE;
+  for (const state of registry.instances()) watchInstance(monitor, state, spread);
+  const unsubscribe = registry.onChange(({ kind, instance }) => {
+    if (instance === undefined) return;
+    if (kind === 'deregister') monitor.unwatch(instance.instance.id);
+    else if (kind === 'register' || kind === 'update') watchInstance(monitor, instance, false);
+  });
+  return {
+    monitor,
+    async stop() {
+      unsubscribe();
+      monitor.stop();
+      await closeCheckers(checkers);
+    },
+  };
+}
+
+function watchInstance(monitor: HealthMonitor, { instance, checks }: InstanceState, spread: boolean): void {
+  const restored: Record<string, Outcome> = {};
+  for (const check of instance.checks) {
+    const outcome = checks[check.id]?.outcome;
+    if (outcome !== undefined && check.initial === undefined) restored[check.id] = outcome;
+  }
+  const targets = instance.checks.map((check) => ({
+    instanceId: instance.id,
+    service: instance.service,
+    address: instance.address,
+    port: instance.port,
+    check,
+  }));
+  // Who has never been probed is waited for, so only the others may be put off.
+  const isKnown = instance.checks.every((check) => restored[check.id] !== undefined);
+  monitor.watch(instance.id, targets, { restored, spread: spread && isKnown });
+}
+
+/** A listener on a wildcard is at every address of the machine; loopback and its own text are enough to tell loops. */
+function isOwn(endpoints: readonly Endpoint[], address: string, port: number): boolean {
+  return endpoints.some((endpoint) => {
+    if (endpoint.port !== port) return false;
+    const own = parseIp(endpoint.address);
+    return endpoint.address === address || (own !== undefined && isUnspecified(own));
+  });
+}

@@ -1,0 +1,60 @@
+// server-view.ts -- from the configuration and the zone files to the plan of a View
+
+import { networkInterfaces } from 'node:os';
+import { type Endpoint, isUnspecified, parseIp } from './base/ip.ts';
+import type { Config, DnsConfig } from './config/config.ts';
+import { parseName } from './dns/name.ts';
+import type { ViewPlan } from './nameserver/build-view.ts';
+import type { DomainSettings } from './nameserver/domain-names.ts';
+import type { InstanceRules } from './registry/validate-instance.ts';
+import type { Zone } from './zone/zone.ts';
+
+/** The domains with everything filled in that they leave to `dns`. */
+export function domainSettings(dns: DnsConfig): DomainSettings[] {
+  return dns.domains.map((domain) => ({
+    apex: parseName(`${domain.name}.`),
+    ttlSeconds: domain.ttlSeconds ?? dns.ttlSeconds,
+    negativeTtlSeconds: domain.negativeTtlSeconds ?? dns.negativeTtlSeconds,
+    maxAnswers: domain.maxAnswers ?? dns.maxAnswers,
+  }));
+}
+
+/** Everything a View is built from. */
+export function viewPlan(dns: DnsConfig, zones: readonly Zone[]): ViewPlan {
+  return {
+    zones,
+    domains: domainSettings(dns),
+    negativeTtlSeconds: dns.negativeTtlSeconds,
+    serverAddresses: dns.advertise.length > 0 ? dns.advertise : reachableAddresses(dns.listen),
+    claimLocal: dns.claimLocal,
+  };
+}
+
+/** What validation of registrations needs of the configuration. */
+export function instanceRules(config: Config): InstanceRules {
+  const { intervalMs, timeoutMs, rise, fall, allowExec } = config.health;
+  return {
+    checkDefaults: { intervalMs, timeoutMs, rise, fall, allowExec },
+    domains: config.dns.domains.map((domain) => domain.name),
+  };
+}
+
+/** The listen addresses; a wildcard stands for the machine's addresses, loopback only when there are no others. */
+function reachableAddresses(listen: readonly Endpoint[]): string[] {
+  const addresses = new Set<string>();
+  for (const endpoint of listen) {
+    const address = parseIp(endpoint.address);
+    if (address === undefined) continue;
+    if (!isUnspecified(address)) addresses.add(address.text);
+    else for (const each of machineAddresses(address.family)) addresses.add(each);
+  }
+  return addresses.size > 0 ? [...addresses] : ['127.0.0.1'];
+}
+
+function machineAddresses(family: 4 | 6): string[] {
+  const all = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((each) => each.family === `IPv${family}` && !each.address.startsWith('fe80:'));
+  const external = all.filter((each) => !each.internal);
+  return (external.length > 0 ? external : all).map((each) => each.address);
+}

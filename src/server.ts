@@ -1,0 +1,358 @@
+// server.ts -- the composition root: builds the parts, joins them, reloads, stops
+//
+// Two arrows run here and nowhere else: a health result into the registry (server-health.ts), and a registry change
+// into the nameserver.
+
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import { type Api, startApi } from './api/api.ts';
+import { rfc3339, systemClock } from './base/clock.ts';
+import { CodedError, errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
+import { type Endpoint, formatEndpoint } from './base/ip.ts';
+import { createLogger, type Logger } from './base/log.ts';
+import { createMetricsRegistry } from './base/metrics.ts';
+import { systemRandom } from './base/random.ts';
+import type { Config } from './config/config.ts';
+import { FileWatch } from './config/file-watch.ts';
+import { readZones, type ZoneFiles } from './config/zone-files.ts';
+import { formatName } from './dns/name.ts';
+import { soaSerial } from './dns/rdata/basic.ts';
+import { buildView, type RegistryNames } from './nameserver/build-view.ts';
+import { NameIndex } from './nameserver/name-index.ts';
+import { QueryHandler } from './nameserver/query.ts';
+import { QueryCounters } from './nameserver/query-counters.ts';
+import { TtlMemory } from './nameserver/ttl-memory.ts';
+import { currentSoa, View } from './nameserver/view.ts';
+import type { Change } from './registry/change.ts';
+import { Registry } from './registry/registry.ts';
+import type { Store } from './registry/store.ts';
+import { type MaintenanceSchedules, startSchedules } from './schedule/maintenance-schedules.ts';
+import { type HealthWiring, startHealth } from './server-health.ts';
+import { DnsListeners } from './server-listeners.ts';
+import { exposeRegistryMetrics, exposeReloadMetrics, timedAnswerer, timedStore } from './server-metrics.ts';
+import { domainSettings, instanceRules, viewPlan } from './server-view.ts';
+import { STORES } from './stores/stores.ts';
+
+const clock = systemClock;
+
+export interface ServerOptions {
+  readonly config: Config;
+  /** Read the configuration again, for a reload. */
+  readonly reloadConfig: () => { readonly config?: Config | undefined; readonly problems: readonly Problem[] };
+  readonly version: string;
+}
+
+export interface ReloadResult {
+  /** Errors when nothing was changed; warnings otherwise. */
+  readonly problems: readonly Problem[];
+}
+
+export interface RunningServer {
+  readonly addresses: { readonly dns: readonly Endpoint[]; readonly http: readonly Endpoint[] };
+  /** Read configuration and zones again; on any error everything stays as it is. */
+  reload(): Promise<ReloadResult>;
+  /** Orderly stop; resolves when everything is released. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Start a server. Rejects with a LocatedError for zone files, a CodedError for the store, or the system's error for a
+ * listener, having released what was opened.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const server = new Server(options);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+class Server implements RunningServer {
+  readonly #options: ServerOptions;
+  readonly #log: Logger;
+  readonly #metrics: MetricsRegistry = createMetricsRegistry();
+  readonly #counters = new QueryCounters();
+  readonly #query: QueryHandler;
+  readonly #listeners: DnsListeners;
+  readonly #index = new NameIndex();
+  readonly #ttls = new TtlMemory();
+  readonly #countReload: (result: 'ok' | 'failed') => void;
+  readonly #watch: FileWatch;
+  readonly #startedMs = clock.wallMs();
+  #config: Config;
+  #zones: ZoneFiles = { zones: [], problems: [], files: [] };
+  #store: Store | undefined;
+  #registry: Registry | undefined;
+  #health: HealthWiring | undefined;
+  #api: Api | undefined;
+  #schedules: MaintenanceSchedules | undefined;
+  #ready = false;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #lastReload: { at: string; result: 'ok' | 'failed' } | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    // Standard output belongs to what people read; logs go beside it.
+    this.#log = createLogger(options.config.log.level, pino.destination({ fd: 2, sync: true }));
+    this.#counters.expose(this.#metrics);
+    this.#countReload = exposeReloadMetrics(this.#metrics);
+    this.#query = new QueryHandler(new View([]), {
+      random: systemRandom,
+      counters: this.#counters,
+      maxUdpSize: options.config.dns.maxUdpSize,
+      onFailure: (error) => this.#log.error({ err: error }, 'a query could not be answered'),
+    });
+    const respond = this.#query.respond.bind(this.#query);
+    const answer = timedAnswerer(respond, this.#metrics, clock);
+    this.#listeners = new DnsListeners({ answer, clock, log: this.#log });
+    this.#watch = new FileWatch({ clock, log: this.#log, onChange: () => void this.reload() });
+  }
+
+  get addresses(): RunningServer['addresses'] {
+    return { dns: this.#listeners.endpoints, http: this.#api?.addresses ?? [] };
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    this.#zones = readZonesOf(config);
+    this.#setView(config, this.#zones);
+    // Names are ours from the first packet on: SERVFAIL until the registry is loaded, never NXDOMAIN.
+    await this.#listeners.set(config.dns.listen);
+    const path = config.store.kind === 'lmdb' ? config.store.path : '';
+    const opened = await STORES[config.store.kind]({ path, log: this.#log });
+    this.#store = timedStore(opened, this.#metrics, clock);
+    const registry = await Registry.open({ store: this.#store, clock, log: this.#log });
+    this.#registry = registry;
+    this.#followRegistry(registry);
+    registry.setStatic(config.services);
+    exposeRegistryMetrics(this.#metrics, registry, this.#store);
+    this.#health = startHealth(registry, config.health, {
+      log: this.#log,
+      metrics: this.#metrics,
+      ownEndpoints: () => [...this.addresses.dns, ...this.addresses.http],
+    });
+    this.#query.state.isLoaded = true;
+    this.#api = await this.#startApi(registry);
+    this.#startSchedules(registry);
+    this.#followFiles();
+    this.#ready = true;
+    this.#log.info({ dns: texts(this.addresses.dns), http: texts(this.addresses.http) }, 'ready');
+  }
+
+  reload(): Promise<ReloadResult> {
+    const run = this.#reloading.then(() => this.#reloadOnce());
+    this.#reloading = run;
+    return run;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopInOrder();
+    return this.#stopped;
+  }
+
+  /** New work is refused first, what feeds on the registry next, the registry and its store last. */
+  async #stopInOrder(): Promise<void> {
+    this.#ready = false;
+    this.#watch.stop();
+    await this.#reloading;
+    await this.#schedules?.stop();
+    await this.#api?.close();
+    await this.#listeners.close();
+    await this.#health?.stop();
+    await this.#registry?.stop();
+    await this.#store?.close();
+    this.#log.info('stopped');
+  }
+
+  #setView(config: Config, { zones }: ZoneFiles): void {
+    const names: RegistryNames = {
+      index: this.#index,
+      service: (name) => this.#registry?.service(name),
+      serviceCount: () => this.#registry?.serviceCount ?? 0,
+    };
+    this.#query.setView(buildView(viewPlan(config.dns, zones), names), config.dns.maxUdpSize);
+  }
+
+  #followRegistry(registry: Registry): void {
+    for (const { instance } of registry.instances()) this.#index.put(instance);
+    for (const service of registry.services()) this.#noteTtl(service.name);
+    this.#query.state.serialOffset = registry.sequence;
+    registry.onChange((change) => this.#applyChange(change));
+  }
+
+  #applyChange({ kind, service, instance, sequence }: Change): void {
+    if (instance !== undefined) {
+      if (kind === 'deregister') this.#index.remove(instance.instance.id);
+      else if (kind !== 'health') this.#index.put(instance.instance);
+    }
+    this.#query.state.serialOffset = sequence;
+    this.#query.view.serviceChanged(service);
+    if (kind !== 'health') this.#noteTtl(service);
+  }
+
+  #noteTtl(name: string): void {
+    const service = this.#registry?.service(name);
+    if (service === undefined) this.#ttls.forget(name);
+    else this.#ttls.note(service, domainSettings(this.#config.dns), clock.monotonicMs());
+  }
+
+  async #startApi(registry: Registry): Promise<Api> {
+    const { http, auth } = this.#config;
+    return await startApi({
+      registry,
+      clock,
+      log: this.#log,
+      metrics: this.#metrics,
+      listen: http.listen,
+      tls: tlsContents(http.tls),
+      maxBodyBytes: http.maxBodyBytes,
+      access: { tokens: auth.tokens, allowHosts: http.allowHosts },
+      rules: () => instanceRules(this.#config),
+      heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
+      ttlInForceSeconds: (service) => this.#ttls.inForceSeconds(service, clock.monotonicMs()),
+      reload: () => this.reload(),
+      status: () => this.#status(),
+      readiness: () => ({ ready: this.#ready, stale: this.#query.state.isStale }),
+    });
+  }
+
+  #status(): object {
+    const { state, view } = this.#query;
+    return {
+      version: this.#options.version,
+      node: process.version,
+      startedAt: rfc3339(this.#startedMs),
+      dns: {
+        listen: texts(this.addresses.dns),
+        udp: 'dgram',
+        zones: view.zones.map((served) => ({
+          apex: formatName(served.zone.apex),
+          file: served.zone.file,
+          serial: soaSerial(currentSoa(served, state).rdatas[0]!),
+          dynamic: served.domain !== undefined,
+        })),
+      },
+      http: { listen: texts(this.addresses.http) },
+      store: { kind: this.#store?.kind, up: this.#store?.isUp() },
+      registry: {
+        services: this.#registry?.serviceCount,
+        instances: this.#registry?.instanceCount,
+        revision: this.#registry?.sequence,
+      },
+      checks: this.#health?.monitor.load,
+      lastReload: this.#lastReload ?? null,
+    };
+  }
+
+  #startSchedules(registry: Registry): void {
+    this.#schedules = startSchedules(this.#config.schedules, {
+      log: this.#log,
+      run: async ({ maintenance, target, name }) => {
+        const reason = maintenance === 'on' ? `schedule ${name}` : undefined;
+        if ('service' in target) await registry.setServiceMaintenance(target.service, reason);
+        else await registry.setMaintenance(target.instance, reason);
+      },
+    });
+  }
+
+  #followFiles(): void {
+    const { file, dns } = this.#config;
+    this.#watch.follow([...(file === undefined ? [] : [file]), ...this.#zones.files], [dns.zonesFolder]);
+  }
+
+  async #reloadOnce(): Promise<ReloadResult> {
+    if (this.#stopped !== undefined) return { problems: [] };
+    let problems: readonly Problem[];
+    try {
+      problems = await this.#applyReload();
+    } catch (error) {
+      problems = error instanceof LocatedError ? error.problems : [wholeServer(errorMessage(error))];
+    }
+    const failed = problems.some(({ severity }) => severity === 'error');
+    this.#countReload(failed ? 'failed' : 'ok');
+    this.#lastReload = { at: rfc3339(clock.wallMs()), result: failed ? 'failed' : 'ok' };
+    const told = { problems: problems.map(formatProblem) };
+    if (failed) this.#log.error(told, 'reload failed; everything stays as it was');
+    else this.#log.info(told, 'reloaded');
+    return { problems };
+  }
+
+  /** Throws, with nothing changed, or returns warnings. */
+  async #applyReload(): Promise<readonly Problem[]> {
+    const { config, problems } = this.#options.reloadConfig();
+    if (config === undefined) return problems;
+    const zones = readZonesOf(config);
+    const tls = tlsContents(config.http.tls);
+    await this.#listeners.set(config.dns.listen);
+    this.#registry?.setStatic(config.services);
+    const before = this.#config;
+    this.#config = config;
+    this.#zones = zones;
+    this.#setView(config, zones);
+    for (const service of this.#registry?.services() ?? []) this.#noteTtl(service.name);
+    this.#api?.setAccess({ tokens: config.auth.tokens, allowHosts: config.http.allowHosts });
+    if (tls !== undefined) this.#api?.setTls(tls);
+    this.#log.level = config.log.level;
+    await this.#schedules?.stop();
+    if (this.#registry !== undefined) this.#startSchedules(this.#registry);
+    this.#followFiles();
+    return [...problems, ...zones.problems, ...needRestart(before, config)];
+  }
+}
+
+/** The zones of a configuration. Throws a LocatedError when one has an error. */
+function readZonesOf(config: Config): ZoneFiles {
+  const zones = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
+  if (zones.problems.some(({ severity }) => severity === 'error')) {
+    throw new LocatedError('invalid_zones', zones.problems);
+  }
+  return zones;
+}
+
+/** PEM contents of the files of a TLS setting. Throws a CodedError when one cannot be read. */
+function tlsContents(tls: Config['http']['tls']): { cert: string; key: string; clientCa?: string } | undefined {
+  if (tls === undefined) return undefined;
+  const read = (file: string): string => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new CodedError('invalid_config', `http.tls: cannot read ${file}: ${errorMessage(error)}`);
+    }
+  };
+  const clientCa = tls.clientCaFile === undefined ? {} : { clientCa: read(tls.clientCaFile) };
+  return { cert: read(tls.certFile), key: read(tls.keyFile), ...clientCa };
+}
+
+/** Warnings for settings that a reload does not touch. */
+function needRestart(before: Config, after: Config): Problem[] {
+  const pairs: [string, unknown, unknown][] = [
+    ['http.listen', before.http.listen, after.http.listen],
+    ['http.maxBody', before.http.maxBodyBytes, after.http.maxBodyBytes],
+    ['store', before.store, after.store],
+    ['health', before.health, after.health],
+    ['dns.workers', before.dns.workers, after.dns.workers],
+  ];
+  return pairs
+    .filter(([, old, now]) => JSON.stringify(old) !== JSON.stringify(now))
+    .map(([key]) => ({
+      file: after.file ?? 'environment',
+      line: 0,
+      column: 0,
+      message: `the change of '${key}' takes effect after a restart`,
+      severity: 'warning',
+    }));
+}
+
+function wholeServer(message: string): Problem {
+  return { file: 'reload', line: 0, column: 0, message, severity: 'error' };
+}
+
+function texts(endpoints: readonly Endpoint[]): string[] {
+  return endpoints.map(formatEndpoint);
+}

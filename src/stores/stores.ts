@@ -1,0 +1,25 @@
+// stores.ts -- the stores there are: the `store.kind` of the configuration -> how to open it
+//
+// To add a store: one file beside this one, one row here, one call of the suite in test/conformance/stores.ts.
+
+import type { Logger } from '../base/log.ts';
+import type { Store } from '../registry/store.ts';
+import { openLmdbStore } from './lmdb.ts';
+import { openMemoryStore } from './memory.ts';
+
+/** What a factory may need; each takes what concerns it. */
+export interface StoreOptions {
+  /** The folder of an embedded store. */
+  readonly path: string;
+  readonly log: Logger;
+}
+
+export type StoreKind = 'memory' | 'lmdb';
+
+/** Opens a store, or rejects with a CodedError `store_...`. */
+export type StoreFactory = (options: StoreOptions) => Promise<Store>;
+
+export const STORES: Readonly<Record<StoreKind, StoreFactory>> = {
+  memory: async ({ log }) => openMemoryStore(log),
+  lmdb: openLmdbStore,
+};

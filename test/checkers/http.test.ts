@@ -1,0 +1,237 @@
+// http.test.ts -- the http check against real servers, http and https
+
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createTcpServer } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { HttpChecker } from '../../src/checkers/http.ts';
+import type { CheckSpec, Expectation, Outcome } from '../../src/health/check-spec.ts';
+import { DEFAULT_PROBE_NETWORKS } from '../../src/health/probe-address.ts';
+import { type Behaviour, type Subject, testChecker } from '../conformance/checkers.ts';
+import { makeCertificate } from '../support/certificate.ts';
+import { closedPort, Peer } from '../support/peer.ts';
+import { checkSpec, probeTarget } from '../support/probe-target.ts';
+
+const options = { networks: DEFAULT_PROBE_NETWORKS, isOwnListener: () => false };
+const certificate = makeCertificate();
+after(() => certificate.remove());
+
+const LISTENERS: Readonly<Record<Exclude<Behaviour, 'absent'>, RequestListener>> = {
+  passing: (_, response) => response.end('fine'),
+  critical: (_, response) => response.writeHead(500).end('broken'),
+  // Headers and the beginning of a body, then nothing: the deadline must hold in the middle of an answer too.
+  hanging: (_, response) => void response.writeHead(200).write('one moment'),
+  flooding: (_, response) => {
+    const more = () => {
+      while (!response.destroyed && response.write('\u00e4'.repeat(10_000)));
+    };
+    response.on('drain', more);
+    more();
+  },
+};
+
+function starter(scheme: 'http' | 'https') {
+  return async (behaviour: Behaviour): Promise<Subject> => {
+    const tls = { caFile: certificate.certFile };
+    if (behaviour === 'absent') {
+      const url = `${scheme}://127.0.0.1:${await closedPort()}/`;
+      return { check: checkSpec('http', { url, tls }), released: async () => {}, close: async () => {} };
+    }
+    const listener = LISTENERS[behaviour];
+    const peer = await Peer.listen(
+      scheme === 'http' ? createServer(listener) : createHttpsServer({ ...certificate }, listener),
+    );
+    const check = checkSpec('http', { url: `${scheme}://127.0.0.1:${peer.port}/health`, tls });
+    return { check, released: () => peer.released(), close: () => peer.close() };
+  };
+}
+
+testChecker('http', { create: () => new HttpChecker(options), start: starter('http') });
+testChecker('https', { create: () => new HttpChecker(options), start: starter('https') });
+
+/** Probe a server that answers with `listener` once for each of `checks`. */
+async function probeServer(listener: RequestListener, parts: (url: string) => Partial<CheckSpec>, times = 1) {
+  const peer = await Peer.listen(createServer(listener));
+  const checker = new HttpChecker(options);
+  const target = probeTarget(checkSpec('http', parts(`http://127.0.0.1:${peer.port}`)));
+  try {
+    const results = [];
+    for (let i = 0; i < times; i++) results.push(await checker.probe(target));
+    return { result: results.at(-1)!, results, accepted: peer.accepted, port: peer.port };
+  } finally {
+    await checker.close();
+    await peer.close();
+  }
+}
+
+describe('http check: what is expected', () => {
+  const cases: readonly (readonly [number, string, Expectation | undefined, Outcome])[] = [
+    [200, '', undefined, 'passing'],
+    [204, '', undefined, 'passing'],
+    [299, '', undefined, 'passing'],
+    [300, '', undefined, 'critical'],
+    [404, '', undefined, 'critical'],
+    [429, '', undefined, 'warning'],
+    [503, '', undefined, 'critical'],
+    [404, '', { status: [200, 404] }, 'passing'],
+    [200, '', { status: [204] }, 'critical'],
+    [418, '', { status: ['400-420'] }, 'passing'],
+    [429, '', { status: ['200-299'] }, 'critical'],
+    [200, 'status: UP', { body: 'UP$' }, 'passing'],
+    [200, 'status: DOWN', { body: 'UP$' }, 'critical'],
+    [503, 'status: UP', { body: 'UP$' }, 'critical'],
+    [503, 'status: UP', { status: [503], body: 'UP$' }, 'passing'],
+    [200, 'x', { body: '(' }, 'critical'],
+    [200, 'x', { status: ['300-200'] }, 'critical'],
+    [200, `${'a'.repeat(4096)}b`, { body: 'b' }, 'critical'],
+    [200, `${'a'.repeat(4000)}b`, { body: '(a*)*b' }, 'passing'],
+  ];
+  for (const [status, body, expect, outcome] of cases) {
+    it(`${status} ${JSON.stringify(body.slice(-12))} against ${JSON.stringify(expect)} is ${outcome}`, async () => {
+      const { result } = await probeServer(
+        (_, response) => response.writeHead(status).end(body),
+        (url) => ({ url, ...(expect === undefined ? {} : { expect }) }),
+      );
+      assert.equal(result.outcome, outcome, result.output);
+    });
+  }
+});
+
+describe('http check: the request', () => {
+  it('follows no redirect', async () => {
+    const asked: (string | undefined)[] = [];
+    const { result, port } = await probeServer(
+      (request, response) => {
+        asked.push(request.url);
+        response.writeHead(302, { location: '/inside' }).end();
+      },
+      (url) => ({ url: `${url}/outside` }),
+    );
+    assert.deepEqual(asked, ['/outside']);
+    assert.equal(result.outcome, 'critical');
+    assert.equal(result.output, `HTTP GET http://127.0.0.1:${port}/outside: 302 Found (expected 200-299)`);
+  });
+
+  it('carries method, path, query, headers and body', async () => {
+    const { result } = await probeServer(
+      async (request, response) => {
+        let body = '';
+        for await (const chunk of request) body += chunk;
+        response.end(`${request.method} ${request.url} ${request.headers['x-probe']} ${request.headers.host} ${body}`);
+      },
+      (url) => ({ url: `${url}/a?b=1`, method: 'POST', headers: { 'X-Probe': 'yes', Host: 'cart' }, body: 'ping' }),
+    );
+    assert.match(result.output, /\/a\?\.\.\.: 200 OK, body: POST \/a\?b=1 yes cart ping$/);
+  });
+
+  it('sends the credentials of its URL and shows neither them nor those in headers, even when echoed', async () => {
+    const { result } = await probeServer(
+      (request, response) => response.end(`${request.headers.authorization} ${request.headers['x-api-key']}`),
+      (url) => ({ url: url.replace('//', '//carol:s3cr3t@'), headers: { 'X-Api-Key': 'k-12345' } }),
+    );
+    assert.match(result.output, /, body: \*\*\* \*\*\*$/);
+    assert.doesNotMatch(result.output, /carol|s3cr3t|k-12345|Y2Fyb2w6czNjcjN0/);
+  });
+
+  it('a header that cannot be sent is critical and does not show its value', async () => {
+    const { result } = await probeServer(
+      (_, response) => response.end(),
+      (url) => ({ url, headers: { Authorization: 'Bearer top\nsecret' } }),
+    );
+    assert.equal(result.outcome, 'critical');
+    assert.doesNotMatch(result.output, /top|secret/);
+  });
+
+  it('refuses other schemes', async () => {
+    const result = await new HttpChecker(options).probe(probeTarget(checkSpec('http', { url: 'file:///etc/passwd' })));
+    assert.deepEqual(
+      [result.outcome, result.output],
+      ['critical', 'refused: an http check takes http: and https: URLs only'],
+    );
+  });
+
+  it('control characters of a body do not reach the output', async () => {
+    const { result } = await probeServer(
+      (_, response) => response.end('a\u001b[2Jb\r\nc'),
+      (url) => ({ url }),
+    );
+    assert.match(result.output, /body: a\ufffd\[2Jb\nc$/);
+  });
+});
+
+describe('http check: connections', () => {
+  it('are kept alive between probes of an address', async () => {
+    const { accepted, results } = await probeServer(
+      (_, response) => response.end('x'),
+      (url) => ({ url }),
+      5,
+    );
+    assert.deepEqual(new Set(results.map((result) => result.outcome)), new Set(['passing']));
+    assert.equal(accepted, 1);
+  });
+
+  it('leave nothing behind on the ones that are used again', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => void warnings.push(warning);
+    process.on('warning', note);
+    await probeServer(
+      (_, response) => response.end('x'),
+      (url) => ({ url }),
+      30,
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('are made anew for a name, whose addresses may change', async () => {
+    const { accepted } = await probeServer(
+      (_, response) => response.end('x'),
+      (url) => ({ url: url.replace('127.0.0.1', 'localhost') }),
+      3,
+    );
+    assert.equal(accepted, 3);
+  });
+
+  it('that the server closed without a word are replaced within the same probe', async () => {
+    // Answers promise to keep the connection; whatever comes second on one is answered with a reset.
+    const peer = await Peer.listen(
+      createTcpServer((socket) => {
+        socket.once('data', () => {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          socket.once('data', () => socket.resetAndDestroy());
+        });
+      }),
+    );
+    const checker = new HttpChecker(options);
+    const target = probeTarget(checkSpec('http', { url: `http://127.0.0.1:${peer.port}/` }));
+    for (let i = 0; i < 3; i++) assert.equal((await checker.probe(target)).outcome, 'passing');
+    assert.equal(peer.accepted, 3);
+    await checker.close();
+    await peer.close();
+  });
+
+  it('a server that is no HTTP server is critical', async () => {
+    for (const greeting of ['SSH-2.0-x\r\n', 'HTTP/1.1 200\r\nContent-Length: -1\r\n\r\n', '']) {
+      const peer = await Peer.listen(createTcpServer((socket) => void socket.end(greeting)));
+      const checker = new HttpChecker(options);
+      const result = await checker.probe(probeTarget(checkSpec('http', { url: `http://127.0.0.1:${peer.port}/` })));
+      assert.equal(result.outcome, 'critical', result.output);
+      await checker.close();
+      await peer.close();
+    }
+  });
+
+  it('a connection is gone after its server died, and the next probe says so', async () => {
+    const peer = await Peer.listen(createServer((_, response) => response.end('x')));
+    const checker = new HttpChecker(options);
+    const target = probeTarget(checkSpec('http', { url: `http://127.0.0.1:${peer.port}/` }));
+    assert.equal((await checker.probe(target)).outcome, 'passing');
+    await peer.close();
+    const result = await checker.probe(target);
+    assert.equal(result.outcome, 'critical');
+    assert.match(result.output, /ECONNREFUSED/);
+    await checker.close();
+  });
+});

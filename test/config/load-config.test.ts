@@ -1,0 +1,445 @@
+// load-config.test.ts -- defaults as promised, and every fault of file and environment found and located at once
+
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { formatProblem } from '../../src/base/errors.ts';
+import { parseNetwork } from '../../src/base/ip.ts';
+import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'rollcall-config-'));
+const HASH = `sha256:${'0a'.repeat(32)}`;
+after(() => rmSync(FOLDER, { recursive: true }));
+
+function load(text: string | undefined, env: Record<string, string> = {}, cwd = FOLDER): LoadedConfig {
+  const file = join(cwd, 'rollcall.yaml');
+  if (text === undefined) rmSync(file, { force: true });
+  else writeFileSync(file, text);
+  return loadConfig({ env, cwd });
+}
+
+function loadValid(text: string | undefined, env: Record<string, string> = {}) {
+  const { config, problems } = load(text, env);
+  assert.deepEqual(problems.map(formatProblem), []);
+  return config!;
+}
+
+describe('the defaults', () => {
+  const expected = {
+    dns: {
+      listen: [{ address: '127.0.0.1', port: 8600 }],
+      workers: 'auto',
+      domains: [{ name: 'service.local' }],
+      advertise: [],
+      zonesFolder: join(FOLDER, 'zones'),
+      zonesFolderStated: false,
+      ttlSeconds: 5,
+      negativeTtlSeconds: 5,
+      maxAnswers: 8,
+      maxUdpSize: 1232,
+      claimLocal: true,
+    },
+    http: {
+      listen: [{ address: '127.0.0.1', port: 8500 }],
+      tls: undefined,
+      allowHosts: [],
+      maxBodyBytes: 256 * 1024,
+    },
+    auth: { tokens: [] },
+    store: { kind: 'lmdb', path: join(FOLDER, 'data') },
+    health: {
+      intervalMs: 5000,
+      timeoutMs: 2000,
+      rise: 2,
+      fall: 3,
+      jitter: 0.1,
+      concurrency: 512,
+      allowExec: false,
+      allow: [],
+      deny: ['link-local', 'multicast', 'unspecified'].flatMap((name) => parseNetwork(name)!),
+    },
+    services: [],
+    schedules: [],
+    log: { level: 'info' },
+  };
+
+  it('are those of the contract', () => {
+    assert.deepEqual(loadValid(undefined), { ...expected, file: undefined });
+  });
+
+  for (const [what, text] of [
+    ['an empty file', ''],
+    ['a file of comments', '# nothing\n'],
+    ['empty sections', 'dns:\nhttp: {}\nauth:\n  tokens:\nservices: []\n'],
+  ] as const) {
+    it(`hold for ${what}`, () => {
+      assert.deepEqual(loadValid(text), { ...expected, file: join(FOLDER, 'rollcall.yaml') });
+    });
+  }
+});
+
+describe('a configuration that says everything', () => {
+  it('is read', () => {
+    writeFileSync(join(FOLDER, 'cert.pem'), '');
+    const config = loadValid(`
+dns:
+  listen: ["127.0.0.1:53", "[::1]:53", "0.0.0.0:0"]
+  workers: 0
+  domains: [Service.Local., { name: eu.example, ttl: 1m, negativeTtl: 0s, maxAnswers: 3 }]
+  advertise: [192.0.2.1, "2001:DB8::1"]
+  zones: my/zones
+  ttl: 1h
+  negativeTtl: 30s
+  maxAnswers: 4
+  maxUdpSize: 1400
+  claimLocal: false
+  cookies: false
+http:
+  listen: 127.0.0.1:8080
+  tls: { certFile: cert.pem, keyFile: cert.pem, clientCaFile: cert.pem }
+  allowHosts: [Rollcall.Example, "[::1]"]
+  maxBody: 1MiB
+auth:
+  tokens:
+    - { id: deploy, hash: "${HASH.toUpperCase().replace('SHA', 'sha')}", allow: ["services:write:Cart-*", operator] }
+store: { kind: lmdb, path: /var/lib/rollcall }
+health: { interval: 1s, timeout: 500ms, rise: 1, fall: 1, jitter: 0, concurrency: 9, allowExec: true, allow: [private], deny: [10.0.0.0/8] }
+services:
+  - { service: Cart, address: 10.0.0.7, port: 80, checks: [{ type: tcp }] }
+schedules:
+  - { name: nightly, cron: "0 2 * * *", timezone: Europe/Berlin, action: { maintenance: on, service: Cart } }
+  - { name: morning, cron: "0 0 5 * * *", action: { maintenance: false, instance: cart-1 } }
+log: { level: debug }
+`);
+    const cert = join(FOLDER, 'cert.pem');
+    assert.deepEqual(config.dns, {
+      listen: [
+        { address: '127.0.0.1', port: 53 },
+        { address: '::1', port: 53 },
+        { address: '0.0.0.0', port: 0 },
+      ],
+      workers: 0,
+      domains: [
+        { name: 'service.local' },
+        { name: 'eu.example', ttlSeconds: 60, negativeTtlSeconds: 0, maxAnswers: 3 },
+      ],
+      advertise: ['192.0.2.1', '2001:db8::1'],
+      zonesFolder: join(FOLDER, 'my/zones'),
+      zonesFolderStated: true,
+      ttlSeconds: 3600,
+      negativeTtlSeconds: 30,
+      maxAnswers: 4,
+      maxUdpSize: 1400,
+      claimLocal: false,
+    });
+    assert.deepEqual(config.http, {
+      listen: [{ address: '127.0.0.1', port: 8080 }],
+      tls: { certFile: cert, keyFile: cert, clientCaFile: cert },
+      allowHosts: ['rollcall.example', '::1'],
+      maxBodyBytes: 1024 ** 2,
+    });
+    const token = { id: 'deploy', sha256: '0a'.repeat(32), allow: ['services:write:cart-*', 'operator'] };
+    assert.deepEqual(config.auth.tokens, [token]);
+    assert.deepEqual(config.store, { kind: 'lmdb', path: '/var/lib/rollcall' });
+    assert.deepEqual(config.health, {
+      intervalMs: 1000,
+      timeoutMs: 500,
+      rise: 1,
+      fall: 1,
+      jitter: 0,
+      concurrency: 9,
+      allowExec: true,
+      allow: parseNetwork('private'),
+      deny: parseNetwork('10.0.0.0/8'),
+    });
+    assert.equal(config.services[0]!.id, 'cart-10.0.0.7:80');
+    assert.deepEqual(config.services[0]!.checks[0]!.intervalMs, 1000);
+    assert.deepEqual(config.schedules, [
+      {
+        name: 'nightly',
+        cron: '0 2 * * *',
+        timezone: 'Europe/Berlin',
+        maintenance: 'on',
+        target: { service: 'cart' },
+      },
+      { name: 'morning', cron: '0 0 5 * * *', timezone: undefined, maintenance: 'off', target: { instance: 'cart-1' } },
+    ]);
+    assert.equal(config.log.level, 'debug');
+  });
+
+  it('follows anchors', () => {
+    const { dns } = loadValid('dns:\n  ttl: &short 3s\n  negativeTtl: *short\n');
+    assert.equal(dns.negativeTtlSeconds, 3);
+  });
+
+  it('lowers the default timeout to a shorter interval', () => {
+    assert.equal(loadValid('health: { interval: 1s }').health.timeoutMs, 1000);
+  });
+});
+
+const TIME = 'must be a time with a unit, like "5s" or "500ms"';
+
+describe('problems in the file', () => {
+  const rows: readonly (readonly [text: string, ...problems: string[]])[] = [
+    // The text itself.
+    ['dns: [1', '1:8: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ['log:\n  level: info\nlog:\n  level: warn\n', '3:1: the key stands twice'],
+    ['log:\n\tlevel: info\n', '2:1: tabs are not allowed as indentation'],
+    ['--- {}\n--- {}\n', '2:1: holds a second document; only one is read'],
+    ['dns:\n  ttl: *never\n', "2:8: there is no anchor 'never' before this"],
+    ['dns: !secret\n  ttl: 5s\n', '1:6: Unresolved tag: !secret'],
+    ['? [a, b]\n: c\n', '1:3: a key must be a plain word'],
+    ['- dns\n', '1:1: must be an object'],
+    [
+      `services: ${'['.repeat(40)}${']'.repeat(40)}\n`,
+      // The list is at depth 1, and 32 more are allowed.
+      '1:43: is nested too deeply',
+    ],
+    ['a: &a [*a]\n', '1:7: is nested too deeply'],
+    // Keys.
+    ['dsn:\n  ttl: 5s\n', "1:1: dsn: unknown key; did you mean 'dns'?"],
+    ['dns:\n  negativettl: 5s\n', "2:3: dns.negativettl: unknown key; did you mean 'negativeTtl'?"],
+    ['dns:\n  xyzzy: 5s\n', '2:3: dns.xyzzy: unknown key'],
+    ['__proto__: { dns: 1 }\n', '1:1: __proto__: unknown key'],
+    [
+      'services:\n  - { service: a, address: 10.0.0.1, port: 1, tag: [x] }\n',
+      "2:47: services[0].tag: unknown key; did you mean 'tags'?",
+    ],
+    // Types and ranges, all at once.
+    [
+      'dns:\n  ttl: 5\n  negativeTtl: 1500ms\n  maxAnswers: 0\n  claimLocal: yes\n  workers: many\n',
+      `2:8: dns.ttl: ${TIME}`,
+      '3:16: dns.negativeTtl: must be whole seconds',
+      '4:15: dns.maxAnswers: must be a whole number from 1 to 1000',
+      '5:15: dns.claimLocal: must be true or false',
+      '6:12: dns.workers: must be auto or a whole number from 0 to 256',
+    ],
+    ['dns: { ttl: 2d }\n', '1:13: dns.ttl: must be from 0s to 86400s'],
+    ['dns: 5\n', '1:6: dns: must be an object'],
+    ['dns: { maxUdpSize: 100000 }\n', '1:20: dns.maxUdpSize: must be a whole number from 512 to 4096'],
+    [
+      'dns:\n  listen: [localhost:53, 127.0.0.1:53, 127.0.0.1:53, 5353]\n',
+      `2:12: dns.listen[0]: 'localhost:53' is not an address and a port, like 127.0.0.1:8600 or "[::1]:8600"`,
+      '2:40: dns.listen[2]: 127.0.0.1:53 stands twice',
+      '2:54: dns.listen[3]: must be a string (put it in quotes if it looks like anything else)',
+    ],
+    ['dns: { listen: [] }\n', '1:16: dns.listen: must name at least one address and port'],
+    [
+      'dns:\n  domains: [a.b, A.B., "a..b", "x y", {ttl: 5s}, 7, .]\n',
+      "2:18: dns.domains[1]: 'a.b' stands twice",
+      "2:24: dns.domains[2]: 'a..b' is not a domain name: empty label in 'a..b'",
+      "2:32: dns.domains[3]: 'x y' is not a domain name: unprintable character in name 'x y'",
+      '2:39: dns.domains[4].name: is missing',
+      '2:50: dns.domains[5]: must be a domain name, or an object with name, ttl, negativeTtl, maxAnswers',
+      '2:53: dns.domains[6]: must be the name of a domain below the root',
+    ],
+    ['dns: { advertise: [ns1] }\n', "1:20: dns.advertise[0]: 'ns1' is not an IP address"],
+    [
+      'http:\n  maxBody: 4096\n  allowHosts: ["a:80"]\n  tls: { certFile: /no/such.pem }\n',
+      '2:12: http.maxBody: must be a size with a unit, like "256KiB" or "1MiB"',
+      "3:16: http.allowHosts[0]: 'a:80' is not a host name (without a port)",
+      '4:3: http.tls.keyFile: is missing: certFile is stated',
+      "4:20: http.tls.certFile: cannot be read: ENOENT: no such file or directory, access '/no/such.pem'",
+    ],
+    ['http: { maxBody: 1GiB }\n', '1:18: http.maxBody: must be from 1KiB to 64MiB'],
+    [
+      `auth:\n  tokens:\n    - { id: a, hash: "${HASH}", allow: [operator] }\n    - { id: a, hash: "${HASH}", allow: [operator] }\n`,
+      "4:13: auth.tokens[1].id: 'a' stands twice",
+      '4:22: auth.tokens[1].hash: belongs to another token already',
+    ],
+    [
+      'auth:\n  tokens:\n    - id: b\n      hash: sha256:12\n      allow: ["services:delete:x", "services:read:a*b"]\n    - allow: []\n',
+      "4:13: auth.tokens[0].hash: must be sha256: and 64 hexadecimal digits; see 'rollcall token'",
+      "5:15: auth.tokens[0].allow[0]: 'services:delete:x' is not a scope: operator, or services:read:NAME, services:write:NAME, policies:write:NAME, where NAME may end in *",
+      "5:36: auth.tokens[0].allow[1]: 'services:read:a*b' is not a scope: operator, or services:read:NAME, services:write:NAME, policies:write:NAME, where NAME may end in *",
+      '6:7: auth.tokens[1].id: is missing',
+      '6:7: auth.tokens[1].hash: is missing',
+      '6:14: auth.tokens[1].allow: must hold at least one scope',
+    ],
+    [
+      'health:\n  interval: 50ms\n  timeout: 10s\n  jitter: 0.9\n  deny: [10.0.0.1/8, lan]\n',
+      '2:13: health.interval: must be from 0.1s to 86400s',
+      '3:12: health.timeout: must not be longer than the interval',
+      '4:11: health.jitter: must be a number from 0 to 0.5',
+      "5:10: health.deny[0]: '10.0.0.1/8' is not a network like 10.0.0.0/8 without host bits, nor one of loopback, private, link-local, multicast, unspecified",
+      "5:22: health.deny[1]: 'lan' is not a network like 10.0.0.0/8 without host bits, nor one of loopback, private, link-local, multicast, unspecified",
+    ],
+    [
+      'schedules:\n  - { name: n, cron: "61 * * * *", timezone: Mars/Base, action: { maintenance: maybe } }\n',
+      '2:22: schedules[0].cron: is not a cron expression: minute: 61 is a invalid expression for minute',
+      '2:46: schedules[0].timezone: is not a time zone like UTC or Europe/Berlin',
+      '2:65: schedules[0].action: must name either a service or an instance',
+      '2:80: schedules[0].action.maintenance: must be on or off',
+    ],
+    [
+      'services:\n  - { service: a, address: 10.0.0.1, port: 1 }\n  - { service: a, address: 10.0.0.1, port: 1 }\n  - { service: addr, address: c.service.local, port: 0 }\n',
+      "3:5: services[1]: the id 'a-10.0.0.1:1' stands twice",
+      "4:16: services[2].service: 'addr' is a reserved service name",
+      '4:54: services[2].port: must be a whole number from 1 to 65535',
+    ],
+    [
+      'services:\n  - { service: a, address: 10.0.0.1, port: 1, checks: [{ type: exec, args: [/bin/true] }] }\n',
+      "2:64: services[0].checks[0].type: exec checks are off; 'health.allowExec' turns them on",
+    ],
+    ['log: { level: loud }\n', '1:15: log.level: must be one of trace, debug, info, warn, error, fatal, silent'],
+    ['store: { kind: redis }\n', '1:16: store.kind: must be one of lmdb, memory, etcd'],
+    ['store: { prefix: /x }\n', '1:18: store.prefix: belongs to the store of kind etcd only'],
+    // The contract's, not built yet.
+    [
+      'dns:\n  tls: { listen: ["0.0.0.0:853"] }\n  proxyProtocol: { from: [10.0.0.0/8] }\n  reverse: [10.0.0.0/8]\n  chaos: true\n  dnssec: {}\n',
+      '2:18: dns.tls.listen: is not supported yet',
+      '3:26: dns.proxyProtocol.from: is not supported yet',
+      '4:12: dns.reverse: is not supported yet',
+      '5:10: dns.chaos: is not supported yet',
+      '6:11: dns.dnssec: is not supported yet',
+    ],
+    [
+      'dns:\n  clientSubnet: { from: [private] }\n  forward: { to: [9.9.9.9], timeout: 5 }\n  transfer: { to: [10.0.0.1] }\n  rateLimit: { responsesPerSecond: 50, slip: x }\n',
+      '2:25: dns.clientSubnet.from: is not supported yet',
+      '3:18: dns.forward.to: is not supported yet',
+      `3:38: dns.forward.timeout: ${TIME}`,
+      '4:19: dns.transfer.to: is not supported yet',
+      '5:36: dns.rateLimit.responsesPerSecond: a stated limit is not supported yet',
+      '5:46: dns.rateLimit.slip: must be a whole number from 0 to 100',
+    ],
+    [
+      'gateway: { listen: ["127.0.0.1:80"], routes: [{ host: a }] }\nstore: { kind: etcd, endpoints: ["http://127.0.0.1:2379"] }\n',
+      '1:20: gateway.listen: is not supported yet',
+      '1:46: gateway.routes: is not supported yet',
+      "2:16: store.kind: 'etcd' is not supported yet",
+    ],
+  ];
+  for (const [text, ...expected] of rows) {
+    it(JSON.stringify(text.slice(0, 70)), () => {
+      const { config, problems } = load(text);
+      assert.deepEqual(
+        problems.map(formatProblem),
+        expected.map((each) => `rollcall.yaml:${each}`),
+      );
+      assert.equal(config, undefined);
+    });
+  }
+
+  it('end even for aliases that multiply', () => {
+    const lines = ['a0: &a0 [x, x, x, x, x, x, x, x]'];
+    for (let i = 1; i < 9; i++)
+      lines.push(
+        `a${i}: &a${i} [${Array(8)
+          .fill(`*a${i - 1}`)
+          .join(', ')}]`,
+      );
+    const { problems } = load(lines.join('\n'));
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]!.message, /unfolds to too many values/);
+  });
+
+  it('end even for a text of brackets', () => {
+    const { problems } = load('['.repeat(20_000));
+    assert.ok(problems.length > 0);
+    assert.match(problems.map(formatProblem).join(), /nested too deeply/);
+  });
+
+  it('name the file as it was given, and one that cannot be read', () => {
+    const rows = [
+      ['none.yaml', 'none.yaml: cannot be read: there is no such file'],
+      ['.', '.: cannot be read: it is a folder'],
+      ['latin.yaml', 'latin.yaml: cannot be read: it is not UTF-8 text'],
+    ] as const;
+    writeFileSync(join(FOLDER, 'latin.yaml'), Buffer.from([0xe9]));
+    for (const [file, expected] of rows) {
+      const { config, problems } = loadConfig({ file, env: {}, cwd: FOLDER });
+      assert.deepEqual(problems.map(formatProblem), [expected]);
+      assert.equal(config, undefined);
+    }
+  });
+});
+
+describe('the environment', () => {
+  it('overrides the file, key by key', () => {
+    const config = loadValid('dns: { ttl: 9s, negativeTtl: 9s }\n', {
+      ROLLCALL_DNS_NEGATIVETTL: '1s',
+      ROLLCALL_DNS_LISTEN: '[127.0.0.1:53, "[::1]:53"]',
+      ROLLCALL_HTTP_LISTEN: '127.0.0.1:0',
+      ROLLCALL_STORE_KIND: 'memory',
+      ROLLCALL_HEALTH_ALLOWEXEC: 'true',
+      ROLLCALL_LOG: '{ level: warn }',
+      ROLLCALL_AUTH_TOKENS: `[{ id: a, hash: "${HASH}", allow: ["services:read:*"] }]`,
+      ROLLCALL_DNS_WORKERS: '',
+      OTHER: 'x',
+    });
+    assert.equal(config.dns.ttlSeconds, 9);
+    assert.equal(config.dns.negativeTtlSeconds, 1);
+    assert.equal(config.dns.workers, 'auto');
+    assert.deepEqual(
+      config.dns.listen.map(({ address }) => address),
+      ['127.0.0.1', '::1'],
+    );
+    assert.deepEqual(config.http.listen, [{ address: '127.0.0.1', port: 0 }]);
+    assert.deepEqual(config.store, { kind: 'memory' });
+    assert.equal(config.health.allowExec, true);
+    assert.equal(config.log.level, 'warn');
+    assert.equal(config.auth.tokens[0]!.id, 'a');
+  });
+
+  it('replaces a section as a whole before single keys', () => {
+    const env = { ROLLCALL_DNS_TTL: '2s', ROLLCALL_DNS: '{ maxAnswers: 3 }' };
+    const { dns } = loadValid('dns: { negativeTtl: 9s }', env);
+    assert.deepEqual([dns.maxAnswers, dns.ttlSeconds, dns.negativeTtlSeconds], [3, 2, 5]);
+  });
+
+  it('has its problems located, beside those of the file', () => {
+    const { problems } = load('dns: { ttl: 5 }\n', {
+      ROLLCALL_DNS_NEGATIVETTL: '5',
+      ROLLCALL_DNS_LISTEN: '[x, y',
+      ROLLCALL_DNS_DOMAINS: '[a.b, {nam: c}]',
+      ROLLCALL_DNS_LISTENS: '[]',
+      ROLLCALL_PORT: 'tcp://10.0.0.1:8500',
+      ROLLCALL_HTTP: 'http://127.0.0.1:8500',
+      ROLLCALL_TOKEN: 'secret',
+    });
+    assert.deepEqual(problems.map(formatProblem), [
+      'environment ROLLCALL_DNS_LISTEN: Flow sequence must end with a ]',
+      'environment ROLLCALL_DNS_LISTENS: warning: is not the name of any key; did you mean ROLLCALL_DNS_LISTEN?',
+      'environment ROLLCALL_PORT: warning: is not the name of any key',
+      'environment ROLLCALL_DNS_DOMAINS: dns.domains[1].name: is missing',
+      "environment ROLLCALL_DNS_DOMAINS: dns.domains[1].nam: unknown key; did you mean 'name'?",
+      `environment ROLLCALL_DNS_NEGATIVETTL: dns.negativeTtl: ${TIME}`,
+      `rollcall.yaml:1:13: dns.ttl: ${TIME}`,
+    ]);
+  });
+});
+
+describe('relative paths', () => {
+  it("start from the file's folder, from cwd in the environment and in defaults", () => {
+    const sub = join(FOLDER, 'etc');
+    mkdirSync(sub, { recursive: true });
+    writeFileSync(join(sub, 'r.yaml'), 'dns: { zones: z }\n');
+    const env = { ROLLCALL_STORE_PATH: 'd' };
+    const { config, files } = loadConfig({ file: 'etc/r.yaml', env, cwd: FOLDER });
+    assert.equal(config!.dns.zonesFolder, join(sub, 'z'));
+    assert.deepEqual(config!.store, { kind: 'lmdb', path: join(FOLDER, 'd') });
+    assert.equal(config!.file, join(sub, 'r.yaml'));
+    assert.deepEqual(files, [join(sub, 'r.yaml')]);
+    const defaults = loadConfig({ file: 'etc/r.yaml', env: { ROLLCALL_DNS: '{}' }, cwd: FOLDER });
+    assert.equal(defaults.config!.dns.zonesFolder, join(FOLDER, 'zones'));
+    assert.deepEqual(defaults.config!.store, { kind: 'lmdb', path: join(FOLDER, 'data') });
+  });
+});
+
+describe('a server that others can reach', () => {
+  const open = 'http:\n  listen: ["127.0.0.1:1", "0.0.0.0:8500"]\n';
+
+  it('is warned about without tokens, and may run', () => {
+    const { config, problems } = load(open);
+    assert.deepEqual(problems.map(formatProblem), [
+      'rollcall.yaml:2:11: warning: http.listen: without auth.tokens only callers on this machine are let in, also at 0.0.0.0:8500',
+    ]);
+    assert.notEqual(config, undefined);
+  });
+
+  it('is fine with tokens', () => {
+    loadValid(`${open}auth: { tokens: [{ id: a, hash: "${HASH}", allow: [operator] }] }\n`);
+  });
+});

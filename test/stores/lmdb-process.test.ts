@@ -1,0 +1,205 @@
+// lmdb-process.test.ts -- the lmdb store and the processes that use it: killed, side by side, on a failing disk
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { silentLogger } from '../../src/base/log.ts';
+import type { Store } from '../../src/registry/store.ts';
+import { openLmdbStore } from '../../src/stores/lmdb.ts';
+import { contents } from '../conformance/stores.ts';
+import { requireTools } from '../support/tools.ts';
+
+const WRITER = ['--import', 'tsx', fileURLToPath(new URL('../support/store-writer.ts', import.meta.url))];
+const KILL_ROUNDS = 6;
+const scratch = mkdtempSync(join(tmpdir(), 'rollcall-lmdb-process-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function openIn(path: string): Promise<Store> {
+  return openLmdbStore({ path, log: silentLogger });
+}
+
+interface Writer {
+  readonly child: ChildProcess;
+  readonly lines: string[];
+  /** Resolves when the writer has said so many lines. */
+  said(count: number): Promise<void>;
+  /** Kills it and waits until all it said was read. */
+  kill(): Promise<void>;
+}
+
+function startWriter(folder: string, command = [process.execPath], commits = 'Infinity'): Writer {
+  const [program = '', ...args] = [...command, ...WRITER, folder, commits];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (line) => lines.push(line));
+  const ended = Promise.all([once(child, 'exit'), once(reader, 'close')]);
+  return {
+    child,
+    lines,
+    async said(count) {
+      while (lines.length < count)
+        await Promise.race([once(reader, 'line'), ended.then(() => assert.fail('it ended'))]);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** For each writer, the number of its last acknowledged commit. */
+function lastAcknowledged(lines: readonly string[]): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const line of lines) {
+    const [writer, number] = /^(\d) (\d+)$/.exec(line)?.slice(1) ?? [];
+    if (writer !== undefined) last.set(writer, Number(number));
+  }
+  return last;
+}
+
+describe('lmdb and kill -9', () => {
+  it('keeps every acknowledged commit whole and no half of another', async () => {
+    const folder = join(scratch, 'killed');
+    const acknowledged: string[] = [];
+    for (let round = 0; round < KILL_ROUNDS; round++) {
+      const writer = startWriter(folder);
+      await writer.said(30 + round * 100);
+      await writer.kill();
+      acknowledged.push(...writer.lines);
+
+      const store = await openIn(folder); // takes over the lock of the dead
+      const found = await contents(store);
+      const { revision } = await store.load();
+      await store.close();
+      let commits = 0;
+      for (const [name, last] of lastAcknowledged(acknowledged)) {
+        const stored = Number(found[`last/${name}`]?.[1]);
+        // One more than was acknowledged may be durable: the kill came between the sync and the word of it.
+        assert.ok(stored === last || stored === last + 1, `writer ${name}: ${last} acknowledged, ${stored} stored`);
+        commits += stored + 1;
+        for (let i = 0; i <= stored; i++) {
+          assert.ok(found[`left/${name}/${i}`], `left/${name}/${i}`);
+          assert.deepEqual(found[`left/${name}/${i}`], found[`right/${name}/${i}`]);
+        }
+      }
+      assert.equal(Object.keys(found).length, 2 * commits + 4);
+      assert.equal(revision, commits);
+    }
+  });
+});
+
+describe('lmdb and its lock', () => {
+  it('refuses a second process and a second store, until the first is gone', async () => {
+    const folder = join(scratch, 'locked');
+    const store = await openIn(folder);
+    await store.commit([{ key: 'k', value: 1 }]);
+    await assert.rejects(openIn(folder), { code: 'store_locked', message: /is in use by this process/ });
+    const second = startWriter(folder);
+    await second.said(1);
+    assert.deepEqual(second.lines, ['refused store_locked']);
+    await second.kill();
+    await store.commit([{ key: 'k', value: 2 }]);
+    await store.close();
+
+    const owner = startWriter(folder);
+    await owner.said(2);
+    await assert.rejects(openIn(folder), { message: new RegExp(`is in use by process ${owner.child.pid};`) });
+    // An owner in another container cannot be judged by its lock file: lmdb's table of readers shows it.
+    const lock = join(folder, 'owner.lock');
+    writeFileSync(lock, JSON.stringify({ ...JSON.parse(readFileSync(lock, 'utf8')), pidNamespace: 'pid:[1]' }));
+    await assert.rejects(openIn(folder), { code: 'store_locked', message: /in use by another process/ });
+    await owner.kill();
+    await (await openIn(folder)).close();
+  });
+
+  it('takes over a stale lock, whatever is in it', async () => {
+    const folder = join(scratch, 'stale');
+    const lock = join(folder, 'owner.lock');
+    let store = await openIn(folder);
+    const mine = JSON.parse(readFileSync(lock, 'utf8'));
+    await store.close();
+    const stale: [string, string][] = [
+      ['the same pid, used again', JSON.stringify({ ...mine, started: '1' })],
+      ['before a reboot', JSON.stringify({ ...mine, boot: 'another' })],
+      ['cut by a power failure', '{"pid":'],
+      ['empty', ''],
+    ];
+    for (const [what, text] of stale) {
+      // Without /proc there is only the pid, and these cannot be told from a live owner.
+      if (mine.started === '' && text.startsWith('{"pid":1')) continue;
+      writeFileSync(lock, text);
+      store = await openIn(folder);
+      assert.deepEqual(JSON.parse(readFileSync(lock, 'utf8')), mine, what);
+      await store.close();
+      assert.equal(existsSync(lock), false);
+    }
+  });
+
+  it('lets one of many win a stale lock', async () => {
+    const folder = join(scratch, 'contended');
+    const first = startWriter(folder);
+    await first.said(1);
+    await first.kill();
+    const writers = Array.from({ length: 5 }, () => startWriter(folder));
+    await Promise.all(writers.map((writer) => writer.said(1)));
+    const words = writers.map(({ lines }) => lines[0]).sort();
+    await Promise.all(writers.map((writer) => writer.kill()));
+    assert.deepEqual(words, ['open', ...Array.from({ length: 4 }, () => 'refused store_locked')]);
+  });
+});
+
+describe('lmdb and the disk', () => {
+  it('syncs before it acknowledges', async (t) => {
+    if (!(await requireTools(t, { strace: 'strace' }))) return;
+    const trace = join(scratch, 'trace');
+    const strace = ['strace', '-f', '-o', trace, '-e', 'trace=fdatasync,pwrite64,write', process.execPath];
+    const writer = startWriter(join(scratch, 'synced'), strace, '5');
+    await once(writer.child, 'exit');
+    let synced = false;
+    let metaWritten = false;
+    let acknowledged = 0;
+    for (const line of readFileSync(trace, 'utf8').split('\n')) {
+      if (/fdatasync.*= 0/.test(line)) synced = true;
+      // The meta page goes through a descriptor opened with O_DSYNC; it is 128 bytes, or pages where it is not.
+      else if (synced && /pwrite64.*, 128, \d+\)? *= 128|pwrite64 resumed>\) *= 128/.test(line)) metaWritten = true;
+      else if (/write\(1, "\d \d+\\n"/.test(line)) {
+        assert.ok(synced && metaWritten, `acknowledged before it was on disk: ${line}`);
+        acknowledged += 1;
+      } else if (/pwrite64/.test(line)) {
+        synced = false;
+        metaWritten = false;
+      }
+    }
+    assert.equal(acknowledged, 20);
+  });
+
+  for (const fault of ['fdatasync:error=EIO', 'pwrite64:error=ENOSPC', 'pwrite64:error=EIO']) {
+    it(`reports ${fault} as store_unavailable, and recovers by itself`, async (t) => {
+      if (!(await requireTools(t, { strace: 'strace' }))) return;
+      const folder = join(scratch, fault);
+      const strace = ['strace', '-f', '-o', '/dev/null', '-e', `inject=${fault}:when=7..9`];
+      const env = ['env', 'UV_THREADPOOL_SIZE=1'];
+      const writer = startWriter(folder, [...env, ...strace, process.execPath], '10');
+      await once(writer.child, 'exit');
+      const failed = writer.lines.filter((line) => line.startsWith('failed'));
+      assert.ok(failed.length > 0);
+      assert.deepEqual([...new Set(failed)], ['failed store_unavailable false']);
+      const last = lastAcknowledged(writer.lines);
+      assert.deepEqual([...last.values()], [9, 9, 9, 9]);
+      const store = await openIn(folder);
+      const found = await contents(store);
+      await store.close();
+      const acknowledged = writer.lines.filter((line) => /^\d \d+$/.test(line));
+      assert.equal(acknowledged.length + failed.length, 40);
+      for (const line of acknowledged) assert.ok(found[`left/${line.replace(' ', '/')}`], line);
+      assert.equal(Object.keys(found).length, 2 * acknowledged.length + 4);
+    });
+  }
+});
