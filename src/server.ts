@@ -1,6 +1,6 @@
 // server.ts -- the composition root: builds the parts, joins them, reloads, stops
 //
-// Two arrows run here and nowhere else: a health result into the registry (server-health.ts), and a registry change
+// Two arrows run here and nowhere else: a health result into the registry (wiring/health.ts), and a registry change
 // into the nameserver.
 
 import { readFileSync } from 'node:fs';
@@ -27,12 +27,12 @@ import { currentSoa, View } from './nameserver/view.ts';
 import type { Change } from './registry/change.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
-import { type MaintenanceSchedules, startSchedules } from './schedule/maintenance-schedules.ts';
-import { type HealthWiring, startHealth } from './server-health.ts';
-import { DnsListeners } from './server-listeners.ts';
-import { exposeRegistryMetrics, exposeReloadMetrics, timedAnswerer, timedStore } from './server-metrics.ts';
-import { domainSettings, instanceRules, viewPlan } from './server-view.ts';
+import { type RunningSchedules, startSchedules } from './schedule/maintenance-schedules.ts';
 import { STORES } from './stores/stores.ts';
+import { type HealthWiring, startHealth } from './wiring/health.ts';
+import { DnsListeners } from './wiring/listeners.ts';
+import { exposeRegistryMetrics, exposeReloadMetrics, timedAnswerer, timedStore } from './wiring/metrics.ts';
+import { domainSettings, instanceRules, viewPlan } from './wiring/view-plan.ts';
 
 const clock = systemClock;
 
@@ -89,7 +89,7 @@ class Server implements RunningServer {
   #registry: Registry | undefined;
   #health: HealthWiring | undefined;
   #api: Api | undefined;
-  #schedules: MaintenanceSchedules | undefined;
+  #schedules: RunningSchedules | undefined;
   #ready = false;
   #reloading: Promise<unknown> = Promise.resolve();
   #lastReload: { at: string; result: 'ok' | 'failed' } | undefined;

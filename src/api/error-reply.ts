@@ -64,7 +64,8 @@ export function sendError(thrown: unknown, request: FastifyRequest, reply: Fasti
   if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   // Nobody waits for the rest of a body that will not be used.
   if (!request.raw.complete) reply.header('connection', 'close');
-  if (error === undefined) request.log.error({ err: thrown, method: request.method, url: request.url }, 'request failed');
+  if (error === undefined)
+    request.log.error({ err: thrown, method: request.method, url: request.url }, 'request failed');
   const body = error === undefined ? internalError() : errorBody(error.code, error.message, error.details);
   return reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
 }
@@ -80,7 +81,11 @@ function toCodedError(thrown: unknown): CodedError | undefined {
       path: line > 0 ? `${file}:${line}:${column}` : file,
       message,
     }));
-    return new CodedError('invalid_config', 'the configuration or a zone file has errors; nothing was changed', details);
+    return new CodedError(
+      'invalid_config',
+      'the configuration or a zone file has errors; nothing was changed',
+      details,
+    );
   }
   if (thrown instanceof CodedError) return Object.hasOwn(ERROR_STATUS, thrown.code) ? thrown : undefined;
   if (!(thrown instanceof Error)) return undefined;

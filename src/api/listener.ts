@@ -103,7 +103,10 @@ export class Listeners {
         });
       });
     } catch (error) {
-      throw new CodedError('listen_failed', `http: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}`);
+      throw new CodedError(
+        'listen_failed',
+        `http: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}`,
+      );
     }
     // Such as running out of descriptors: the listener goes on when some are free again.
     server.on('error', (error) => this.#options.log.error({ err: error }, 'http listener'));

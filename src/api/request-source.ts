@@ -6,7 +6,8 @@ import { CodedError } from '../base/errors.ts';
 import { type Endpoint, isLoopback, parseIp } from '../base/ip.ts';
 
 const MAX_HEADERS = 64;
-const FORWARDING = /^(?:forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/;
+const FORWARDING =
+  /^(?:forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Refuse what is ambiguous whoever sends it. Throws CodedError `bad_request`, `headers_too_large`, `unsupported_media_type`. */
@@ -31,7 +32,11 @@ export function checkShape(request: IncomingMessage): void {
  * and the name it believes to talk to is ours (else a web page could reach us by DNS rebinding).
  * Throws CodedError `forbidden`.
  */
-export function checkLocal(request: IncomingMessage, allowHosts: readonly string[], listeners: readonly Endpoint[]): void {
+export function checkLocal(
+  request: IncomingMessage,
+  allowHosts: readonly string[],
+  listeners: readonly Endpoint[],
+): void {
   const peer = parseIp(request.socket.remoteAddress ?? '');
   if (peer === undefined || !isLoopback(peer)) {
     throw new CodedError('forbidden', 'without tokens only clients on this machine are let in; see auth.tokens');
@@ -43,7 +48,10 @@ export function checkLocal(request: IncomingMessage, allowHosts: readonly string
   const hosts = [request.headers.host, targetAuthority(request.url ?? '')].filter((host) => host !== undefined);
   const bound = [...listeners.map(({ address }) => address), request.socket.localAddress ?? ''];
   if (hosts.length === 0 || !hosts.every((host) => isOwnHost(host, allowHosts, bound))) {
-    throw new CodedError('forbidden', 'the Host header names another server; http.allowHosts lists what else is let in');
+    throw new CodedError(
+      'forbidden',
+      'the Host header names another server; http.allowHosts lists what else is let in',
+    );
   }
 }
 

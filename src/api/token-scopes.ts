@@ -50,7 +50,9 @@ export class TokenScopes {
    */
   allowsUnknownId(action: Action, id: string): boolean {
     if (this.allowsAll(action)) return true;
-    return this.#globsFor(action).some((glob) => globMatches(glob, id.toLowerCase()) || globMatches(`${glob}-*`, id.toLowerCase()));
+    return this.#globsFor(action).some(
+      (glob) => globMatches(glob, id.toLowerCase()) || globMatches(`${glob}-*`, id.toLowerCase()),
+    );
   }
 
   #globsFor(action: Action): string[] {

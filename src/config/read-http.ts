@@ -1,6 +1,7 @@
 // read-http.ts -- the `http` and `auth` sections: where the API listens, and whom it lets in
 
 import { accessSync, constants } from 'node:fs';
+import { scopeProblem } from '../api/token-scopes.ts';
 import { errorMessage } from '../base/errors.ts';
 import { parseIp } from '../base/ip.ts';
 import { InputObject } from '../registry/input.ts';
@@ -89,17 +90,7 @@ function readToken(input: InputObject): TokenConfig | undefined {
   return { id, sha256: hash.slice('sha256:'.length).toLowerCase(), allow };
 }
 
-/** `operator`, or what may be done to which services: `services:write:cart-*`. */
-const SCOPE = /^(?:operator|(?:services:(?:read|write)|policies:write):(?:\*|[a-z0-9][a-z0-9_-]{0,62}\*?))$/;
-
 function readScope(input: InputObject, key: string, text: string): string | undefined {
   const problem = scopeProblem(text);
   return problem === undefined ? text.toLowerCase() : input.fail(key, problem);
-}
-
-/** What is wrong with a scope; undefined when it is fine. */
-export function scopeProblem(text: string): string | undefined {
-  if (SCOPE.test(text.toLowerCase())) return undefined;
-  const forms = 'services:read:NAME, services:write:NAME, policies:write:NAME, where NAME may end in *';
-  return `'${shorten(text)}' is not a scope: operator, or ${forms}`;
 }

@@ -3,10 +3,13 @@
 // Writes go through `batch`: lmdb-js carries them out on a thread of its own as one transaction, so a slow disk does
 // not stop the event loop. With `overlappingSync` off, the promise comes after fdatasync of the pages and a write
 // of the meta page through O_DSYNC (seen with strace). Asynchronous `transaction` of lmdb-js 3.5 hung when tried, so
-// preconditions are checked by the one writer, lmdb.ts, and not in a callback here.
+// preconditions are checked by the one writer, lmdb.ts, and not in a callback here. A failed write of a data page makes
+// lmdb-js write its error message past the end of a 100-byte buffer (mdb_page_flush, seen to abort the process): that is
+// why free space is asked for before each write.
 
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { assert, CodedError, type ErrorDetail, errorMessage } from '../base/errors.ts';
@@ -17,6 +20,11 @@ export const SCHEMA_VERSION = 1;
 
 const META_KEY = Buffer.from('meta');
 const MAX_REPORTED = 20;
+
+/** Space that must stay free on the disk; other programs may fill it between the question and the write. */
+const RESERVE_BYTES = 16 * 2 ** 20;
+/** Pages that one changed record may cost: the path from the root to its leaf is copied, and pages may split. */
+const BYTES_PER_CHANGE = 8 * 4096;
 
 /** Where the first page of a data file has the magic number of lmdb. */
 const MAGIC_OFFSET = 24;
@@ -153,6 +161,19 @@ export class LmdbFile {
   #corrupt(message: string, details: readonly ErrorDetail[] = []): CodedError {
     return new CodedError('store_corrupt', `store folder ${this.#folder} is damaged: ${message}`, details);
   }
+}
+
+/** Throws `store_unavailable` when the disk of `folder` may not have room for `changes` and the reserve. */
+export async function requireFreeSpace(
+  folder: string,
+  changes: ReadonlyMap<string, Buffer | undefined> = new Map(),
+): Promise<void> {
+  let needed = RESERVE_BYTES;
+  for (const bytes of changes.values()) needed += BYTES_PER_CHANGE + (bytes?.length ?? 0);
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize >= needed) return;
+  const numbers = `${bavail * bsize} bytes are free on its disk, ${needed} are needed`;
+  throw new CodedError('store_unavailable', `cannot write to store folder ${folder}: ${numbers}`);
 }
 
 /** lmdb crashes the process on a file that is something else; an absent or empty one is a new store. */

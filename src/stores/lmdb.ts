@@ -4,8 +4,8 @@
 // such a group each is judged in the order it arrived, against the state the ones before it leave behind. The folder
 // belongs to this process alone and one group is written at a time, so the index in memory is the state on disk.
 
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { resolve as resolvePath } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { join, resolve as resolvePath } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -13,7 +13,7 @@ import type { CommittedBatch, Mutation, Precondition, Store, StoreSnapshot } fro
 import { deepFreeze, type PreparedBatch, prepareBatch } from './batch.ts';
 import { type IndexEntry, type StagedGroup, stageGroup } from './commit-group.ts';
 import { lockFolder } from './folder-lock.ts';
-import { LmdbFile, type StoreMeta } from './lmdb-file.ts';
+import { LmdbFile, requireFreeSpace, type StoreMeta } from './lmdb-file.ts';
 import { Watchers } from './watchers.ts';
 
 /** Bounds the memory of one transaction; more wait for the next. */
@@ -36,6 +36,7 @@ export async function openLmdbStore({ path, log }: LmdbStoreOptions): Promise<St
   const unlock = ownFolder(folder);
   let file: LmdbFile | undefined;
   try {
+    if (!existsSync(join(folder, 'data.mdb'))) await requireFreeSpace(folder); // a full disk stops no restart
     file = new LmdbFile(folder);
     // The lock file cannot judge an owner in another container; lmdb's table of readers sees it.
     if (file.hasReaders()) throw new CodedError('store_locked', `store folder ${folder} is in use by another process`);
@@ -177,15 +178,20 @@ class LmdbStore implements Store {
   }
 
   async #makeDurable(batches: readonly PreparedBatch[]): Promise<StagedGroup> {
-    let staged: StagedGroup | undefined;
+    let writing: StagedGroup | undefined;
+    let staged: StagedGroup;
     try {
       const file = await this.#openFile();
       staged = stageGroup(batches, this.#index, this.#meta);
       if (staged.batches.length === 0) return staged; // nothing to write: all refused or empty
+      await requireFreeSpace(this.#folder, staged.changes);
+      writing = staged;
       await file.write(staged.changes, staged.meta);
     } catch (error) {
-      await this.#abandonFile(error, staged);
-      throw error;
+      if (this.#up) this.#log.error({ reason: errorMessage(error) }, 'the store cannot write');
+      this.#up = false;
+      if (writing !== undefined) await this.#abandonFile(writing);
+      throw unavailable(this.#folder, error);
     }
     if (!this.#up) this.#log.info({ revision: staged.meta.revision }, 'the store can write again');
     this.#up = true;
@@ -203,17 +209,15 @@ class LmdbStore implements Store {
     for (const batch of staged.batches) this.#watchers.deliver(batch);
   }
 
-  /** After a failed sync nothing that lmdb still holds in memory is trusted: the next use opens the folder anew. */
-  async #abandonFile(error: unknown, staged: StagedGroup | undefined): Promise<void> {
-    if (this.#up) this.#log.error({ reason: errorMessage(error) }, 'the store cannot write');
-    this.#up = false;
+  /** After a failed write nothing that lmdb still holds in memory is trusted: the next use opens the folder anew. */
+  async #abandonFile(writing: StagedGroup): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    if (staged !== undefined) this.#doubtful = staged;
+    this.#doubtful = writing;
     try {
       await file?.close();
-    } catch (closing) {
-      this.#log.warn({ reason: errorMessage(closing) }, 'the store did not close after its failure');
+    } catch (error) {
+      this.#log.warn({ reason: errorMessage(error) }, 'the store did not close after its failure');
     }
   }
 
@@ -243,6 +247,12 @@ class LmdbStore implements Store {
     this.#log.warn({ revision: found.revision }, 'a write that was reported as failed is on disk');
     this.#takeOver(doubtful);
   }
+}
+
+/** What a caller of `commit` is told, whatever failed below. */
+function unavailable(folder: string, error: unknown): CodedError {
+  if (error instanceof CodedError && error.code === 'store_unavailable') return error;
+  return new CodedError('store_unavailable', `cannot write to store folder ${folder}: ${errorMessage(error)}`);
 }
 
 function sameMeta(a: StoreMeta, b: StoreMeta): boolean {

@@ -151,6 +151,13 @@ describe('http check: the request', () => {
     );
   });
 
+  it('an endless body is read no further than 4 KiB, and the status decides', async () => {
+    const startedMs = performance.now();
+    const { result } = await probeServer(LISTENERS.flooding, (url) => ({ url, timeoutMs: 5000 }));
+    assert.equal(result.outcome, 'passing');
+    assert.ok(performance.now() - startedMs < 2000, 'long before the deadline');
+  });
+
   it('control characters of a body do not reach the output', async () => {
     const { result } = await probeServer(
       (_, response) => response.end('a\u001b[2Jb\r\nc'),

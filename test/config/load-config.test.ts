@@ -250,10 +250,10 @@ describe('problems in the file', () => {
       '4:22: auth.tokens[1].hash: belongs to another token already',
     ],
     [
-      'auth:\n  tokens:\n    - id: b\n      hash: sha256:12\n      allow: ["services:delete:x", "services:read:a*b"]\n    - allow: []\n',
+      'auth:\n  tokens:\n    - id: b\n      hash: sha256:12\n      allow: ["services:delete:x", "services:read:"]\n    - allow: []\n',
       "4:13: auth.tokens[0].hash: must be sha256: and 64 hexadecimal digits; see 'rollcall token'",
-      "5:15: auth.tokens[0].allow[0]: 'services:delete:x' is not a scope: operator, or services:read:NAME, services:write:NAME, policies:write:NAME, where NAME may end in *",
-      "5:36: auth.tokens[0].allow[1]: 'services:read:a*b' is not a scope: operator, or services:read:NAME, services:write:NAME, policies:write:NAME, where NAME may end in *",
+      "5:15: auth.tokens[0].allow[0]: 'services:delete:x' is not a scope: services:read:<glob>, services:write:<glob>, policies:write:<glob> or operator",
+      "5:36: auth.tokens[0].allow[1]: 'services:read:' is not a scope: services:read:<glob>, services:write:<glob>, policies:write:<glob> or operator",
       '6:7: auth.tokens[1].id: is missing',
       '6:7: auth.tokens[1].hash: is missing',
       '6:14: auth.tokens[1].allow: must hold at least one scope',

@@ -35,9 +35,9 @@ export class Peer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Resolves when every connection accepted so far is closed; fails after five seconds. A reset is a way to close. */
+  /** Resolves when every connection accepted so far is closed; fails after a second, which is less than any idle limit. */
   async released(): Promise<void> {
-    const signal = AbortSignal.timeout(5000);
+    const signal = AbortSignal.timeout(1000);
     const gone = [...this.#open].map(
       (socket) =>
         new Promise<void>((resolve, reject) => {

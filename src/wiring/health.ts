@@ -1,18 +1,18 @@
-// server-health.ts -- joins registry and health checks: who is probed, and where the results go
+// health.ts -- joins registry and health checks: who is probed, and where the results go
 
 import type { Registry as MetricsRegistry } from 'prom-client';
-import { type Clock, systemClock } from './base/clock.ts';
-import { errorMessage } from './base/errors.ts';
-import { type Endpoint, isUnspecified, parseIp } from './base/ip.ts';
-import type { Logger } from './base/log.ts';
-import { systemRandom } from './base/random.ts';
-import { closeCheckers, createCheckers } from './checkers/checkers.ts';
-import type { HealthConfig } from './config/config.ts';
-import type { Outcome } from './health/check-spec.ts';
-import { HealthMonitor } from './health/monitor.ts';
-import type { InstanceState } from './registry/instance.ts';
-import type { Registry } from './registry/registry.ts';
-import { exposeCheckMetrics } from './server-metrics.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { errorMessage } from '../base/errors.ts';
+import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
+import type { Logger } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import { closeCheckers, createCheckers } from '../checkers/checkers.ts';
+import type { HealthConfig } from '../config/config.ts';
+import type { Outcome } from '../health/check-spec.ts';
+import { HealthMonitor } from '../health/monitor.ts';
+import type { InstanceState } from '../registry/instance.ts';
+import type { Registry } from '../registry/registry.ts';
+import { exposeCheckMetrics } from './metrics.ts';
 
 /** A start with more checks than this spreads those whose last outcome is known. */
 const SPREAD_ABOVE = 200;

@@ -1,11 +1,11 @@
-// server-metrics.ts -- the metrics that no single module owns, under the names of the contract
+// metrics.ts -- the metrics that no single module owns, under the names of the contract
 
 import { Counter, Gauge, Histogram, type Registry as MetricsRegistry } from 'prom-client';
-import type { Clock } from './base/clock.ts';
-import { ServiceLabels } from './base/metrics.ts';
-import { STATUSES } from './registry/instance.ts';
-import type { Registry } from './registry/registry.ts';
-import type { Store } from './registry/store.ts';
+import type { Clock } from '../base/clock.ts';
+import { ServiceLabels } from '../base/metrics.ts';
+import { STATUSES } from '../registry/instance.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Store } from '../registry/store.ts';
 
 /** One answer in so many is timed: reading the clock twice costs as much as a small answer. */
 const TIMED_EVERY = 64;

@@ -1,7 +1,7 @@
-// server-listeners.ts -- the DNS listeners of a running server: opened, changed by a reload, closed
+// listeners.ts -- the DNS listeners of a running server: opened, changed by a reload, closed
 
-import { type Endpoint, formatEndpoint } from './base/ip.ts';
-import { DnsListener, type DnsListenerOptions } from './net/dns-listener.ts';
+import { type Endpoint, formatEndpoint } from '../base/ip.ts';
+import { DnsListener, type DnsListenerOptions } from '../net/dns-listener.ts';
 
 /** How often wildcard listeners look for addresses the machine got since. */
 const REFRESH_MS = 10_000;

@@ -1,13 +1,13 @@
-// server-view.ts -- from the configuration and the zone files to the plan of a View
+// view-plan.ts -- from the configuration and the zone files to the plan of a View
 
 import { networkInterfaces } from 'node:os';
-import { type Endpoint, isUnspecified, parseIp } from './base/ip.ts';
-import type { Config, DnsConfig } from './config/config.ts';
-import { parseName } from './dns/name.ts';
-import type { ViewPlan } from './nameserver/build-view.ts';
-import type { DomainSettings } from './nameserver/domain-names.ts';
-import type { InstanceRules } from './registry/validate-instance.ts';
-import type { Zone } from './zone/zone.ts';
+import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
+import type { Config, DnsConfig } from '../config/config.ts';
+import { parseName } from '../dns/name.ts';
+import type { ViewPlan } from '../nameserver/build-view.ts';
+import type { DomainSettings } from '../nameserver/domain-names.ts';
+import type { InstanceRules } from '../registry/validate-instance.ts';
+import type { Zone } from '../zone/zone.ts';
 
 /** The domains with everything filled in that they leave to `dns`. */
 export function domainSettings(dns: DnsConfig): DomainSettings[] {

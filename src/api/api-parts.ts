@@ -1,0 +1,38 @@
+// api-parts.ts -- what the routes work with: the registry and the callbacks into the rest of the server
+
+import type { Registry as MetricsRegistry } from 'prom-client';
+import type { Clock } from '../base/clock.ts';
+import type { Problem } from '../base/errors.ts';
+import type { Outcome } from '../health/check-spec.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { InstanceRules } from '../registry/validate-instance.ts';
+import type { BlockingReads } from './blocking-reads.ts';
+
+/** What a service says of itself along with a heartbeat. */
+export interface HeartbeatReport {
+  readonly status?: Outcome;
+  readonly output?: string;
+}
+
+/** The rest of the server, as the API needs it. */
+export interface ApiBackend {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly metrics: MetricsRegistry;
+  /** The rules for registrations in force now. */
+  readonly rules: () => InstanceRules;
+  /** Feed an instance's heartbeat checks; synchronous, so that the outcome is in force when it returns. */
+  readonly heartbeat: (instanceId: string, report: HeartbeatReport) => void;
+  /** The largest TTL of any record of the service that resolvers may still hold. */
+  readonly ttlInForceSeconds: (service: string) => number;
+  /** Read configuration and zones anew. Problems of severity `error`: the old ones stay in force. */
+  readonly reload: () => Promise<{ readonly problems: readonly Problem[] }>;
+  /** What else `/v1/status` shows. */
+  readonly status: () => object;
+  /** Ready: loaded and not stopping. Stale: the store has not been heard of for too long. */
+  readonly readiness: () => { readonly ready: boolean; readonly stale: boolean };
+}
+
+export interface ApiParts extends ApiBackend {
+  readonly blockingReads: BlockingReads;
+}

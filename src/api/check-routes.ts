@@ -1,0 +1,77 @@
+// check-routes.ts -- the health checks of an instance
+
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { CodedError } from '../base/errors.ts';
+import { MAX_CHECKS, readSingleCheck } from '../registry/validate-instance.ts';
+import type { ApiParts } from './api-parts.ts';
+import { ChecksDocument } from './documents.ts';
+import { existingInstance } from './instance-routes.ts';
+import { checkId, instanceId } from './path-part.ts';
+import { presentCheck, presentChecks } from './present-instance.ts';
+import { routeSchema } from './route-schema.ts';
+
+const CheckReply = Type.Ref('CheckState');
+
+export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
+  const { registry } = parts;
+  app.get(
+    '/v1/instances/:id/checks',
+    {
+      config: { access: { action: 'read', to: 'instance' } },
+      schema: routeSchema({
+        summary: 'Read the checks of an instance',
+        tag: 'checks',
+        replies: { 200: ChecksDocument },
+        errors: [404],
+      }),
+    },
+    async (request) => ({ checks: presentChecks(existingInstance(registry, instanceId(request))) }),
+  );
+  app.put(
+    '/v1/instances/:id/checks/:check',
+    {
+      config: { access: { action: 'write', to: 'instance' } },
+      schema: routeSchema({
+        summary: 'Add a check to an instance, or replace it',
+        description: 'A check that is added to a live instance has no say before its first result.',
+        tag: 'checks',
+        body: Type.Ref('Check'),
+        replies: { 200: CheckReply, 201: CheckReply },
+        errors: [404, 409, 413, 415, 501, 503],
+      }),
+    },
+    async (request, reply) => {
+      const { isNew, check } = await putCheck(request, parts);
+      if (isNew) reply.code(201);
+      return check;
+    },
+  );
+  app.delete(
+    '/v1/instances/:id/checks/:check',
+    {
+      config: { access: { action: 'write', to: 'instance' } },
+      schema: routeSchema({
+        summary: 'Remove a check',
+        tag: 'checks',
+        replies: { 204: undefined },
+        errors: [404, 409, 503],
+      }),
+    },
+    async (request, reply) => {
+      await registry.deleteCheck(instanceId(request), checkId(request));
+      return reply.code(204).send();
+    },
+  );
+}
+
+async function putCheck(request: FastifyRequest, { registry, rules }: ApiParts) {
+  const { instance } = existingInstance(registry, instanceId(request));
+  const check = readSingleCheck(request.body, checkId(request), instance, rules().checkDefaults);
+  const isNew = !instance.checks.some(({ id }) => id === check.id);
+  if (isNew && instance.checks.length >= MAX_CHECKS) {
+    throw new CodedError('invalid', `an instance has at most ${MAX_CHECKS} checks`);
+  }
+  const after = await registry.putCheck(instance.id, check);
+  return { isNew, check: presentCheck(check, after.checks[check.id]) };
+}

@@ -1,0 +1,140 @@
+// instance-routes.ts -- registering, reading, patching and deregistering instances
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { CodedError } from '../base/errors.ts';
+import type { Instance, InstanceState } from '../registry/instance.ts';
+import type { Registry } from '../registry/registry.ts';
+import { readInstance } from '../registry/validate-instance.ts';
+import type { ApiParts } from './api-parts.ts';
+import { entityTag, requiredRevision } from './entity-tag.ts';
+import { patchInstance, readPatch } from './instance-patch.ts';
+import { instanceId, serviceName } from './path-part.ts';
+import { presentInstance } from './present-instance.ts';
+import { routeSchema } from './route-schema.ts';
+
+const InstanceReply = Type.Ref('Instance');
+
+export function addInstanceRoutes(app: FastifyInstance, { registry, rules }: ApiParts): void {
+  app.put(
+    '/v1/services/:service/instances/:id',
+    {
+      config: { access: { action: 'write', to: 'service' } },
+      schema: routeSchema({
+        summary: 'Register an instance, or replace it',
+        description: 'Repeating it changes nothing and renews the lease. Unchanged checks keep their state.',
+        tag: 'instances',
+        body: Type.Ref('Registration'),
+        replies: { 200: InstanceReply, 201: InstanceReply },
+        errors: [409, 413, 415, 501, 503],
+      }),
+    },
+    async (request, reply) => {
+      const known = { service: serviceName(request), id: instanceId(request) };
+      return await register(request, reply, registry, readInstance(request.body, known, rules()), false);
+    },
+  );
+  app.post(
+    '/v1/services/:service/instances',
+    {
+      config: { access: { action: 'write', to: 'service' } },
+      schema: routeSchema({
+        summary: 'Register an instance that is not registered yet',
+        tag: 'instances',
+        body: Type.Ref('Registration'),
+        replies: { 201: InstanceReply },
+        errors: [409, 413, 415, 501, 503],
+      }),
+    },
+    async (request, reply) => {
+      const instance = readInstance(request.body, { service: serviceName(request) }, rules());
+      return await register(request, reply, registry, instance, true);
+    },
+  );
+  app.get(
+    '/v1/instances/:id',
+    {
+      config: { access: { action: 'read', to: 'instance' } },
+      schema: routeSchema({
+        summary: 'Read an instance',
+        tag: 'instances',
+        replies: { 200: InstanceReply },
+        errors: [404],
+      }),
+    },
+    async (request, reply) => sendInstance(reply, existingInstance(registry, instanceId(request))),
+  );
+  addChangingRoutes(app, registry, rules);
+}
+
+function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiParts['rules']): void {
+  app.patch(
+    '/v1/instances/:id',
+    {
+      config: { access: { action: 'write', to: 'instance' } },
+      schema: routeSchema({
+        summary: 'Change tags, weight, meta, ttl, ports, warmup or zone of an instance',
+        description: 'A JSON merge patch (RFC 7396). If-Match takes the ETag of the instance.',
+        tag: 'instances',
+        body: Type.Ref('InstancePatch'),
+        replies: { 200: InstanceReply },
+        errors: [404, 409, 412, 413, 415, 503],
+      }),
+    },
+    async (request, reply) => {
+      const { revision } = existingInstance(registry, instanceId(request));
+      const patch = readPatch(request.body);
+      const state = await registry.update(
+        instanceId(request),
+        (instance) => patchInstance(instance, patch, rules()),
+        requiredRevision(request, revision),
+      );
+      return sendInstance(reply, state);
+    },
+  );
+  app.delete(
+    '/v1/instances/:id',
+    {
+      config: { access: { action: 'write', to: 'instance' } },
+      schema: routeSchema({
+        summary: 'Deregister an instance',
+        tag: 'instances',
+        replies: { 204: undefined },
+        errors: [404, 409, 503],
+      }),
+    },
+    async (request, reply) => {
+      await registry.deregister(instanceId(request));
+      return reply.code(204).send();
+    },
+  );
+}
+
+/** The instance with this id. Throws CodedError `unknown_instance`. */
+export function existingInstance(registry: Registry, id: string): InstanceState {
+  const state = registry.instance(id);
+  if (state === undefined) throw new CodedError('unknown_instance', `no instance '${id}'`);
+  return state;
+}
+
+async function register(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  registry: Registry,
+  instance: Instance,
+  onlyNew: boolean,
+) {
+  const owner = registry.instance(instance.id)?.instance.service;
+  // The registry's own message names the other service, which is not everybody's business.
+  if (owner !== undefined && owner !== instance.service && !request.caller.scopes.allows('read', owner)) {
+    throw new CodedError('id_taken', `id '${instance.id}' belongs to another service`);
+  }
+  const { state, isNew } = await registry.register(instance, onlyNew);
+  if (isNew) reply.code(201).header('location', `/v1/instances/${encodeURIComponent(instance.id)}`);
+  return sendInstance(reply, state);
+}
+
+function sendInstance(reply: FastifyReply, state: InstanceState) {
+  reply.header('etag', entityTag(state.revision));
+  return presentInstance(state);
+}

@@ -1,0 +1,168 @@
+// lifecycle-routes.ts -- heartbeat, drain and maintenance of an instance
+
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { rfc3339 } from '../base/clock.ts';
+import { OUTCOMES } from '../health/check-spec.ts';
+import { boundOutput } from '../health/probe-output.ts';
+import { Findings, InputObject } from '../registry/input.ts';
+import type { InstanceState, Load } from '../registry/instance.ts';
+import type { ApiParts, HeartbeatReport } from './api-parts.ts';
+import { DrainReplyDocument, HeartbeatDocument, HeartbeatReplyDocument, MaintenanceDocument } from './documents.ts';
+import { existingInstance } from './instance-routes.ts';
+import { instanceId } from './path-part.ts';
+import { presentInstance } from './present-instance.ts';
+import { routeSchema } from './route-schema.ts';
+
+const WRITE_INSTANCE = { action: 'write', to: 'instance' } as const;
+const MAX_OUTPUT_CHARACTERS = 65_536;
+const MAX_REASON_CHARACTERS = 256;
+
+export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void {
+  const { registry } = parts;
+  app.put(
+    '/v1/instances/:id/heartbeat',
+    {
+      config: { access: WRITE_INSTANCE },
+      schema: routeSchema({
+        summary: 'Renew the lease and every heartbeat check of an instance',
+        description: 'The body may be left out. `expiresAt` is null when there is nothing to renew.',
+        tag: 'instances',
+        body: HeartbeatDocument,
+        replies: { 200: HeartbeatReplyDocument },
+        errors: [404, 413, 415],
+      }),
+    },
+    async (request) => await beat(request, parts),
+  );
+  app.post(
+    '/v1/instances/:id/drain',
+    {
+      config: { access: WRITE_INSTANCE },
+      schema: routeSchema({
+        summary: 'Take an instance out of the answers and keep it registered',
+        description: 'From `safeAfter` on no resolver holds an answer with it any more.',
+        tag: 'instances',
+        replies: { 200: DrainReplyDocument },
+        errors: [404, 503],
+      }),
+    },
+    async (request) => await drain(request, parts),
+  );
+  app.delete(
+    '/v1/instances/:id/drain',
+    {
+      config: { access: WRITE_INSTANCE },
+      schema: routeSchema({
+        summary: 'End the drain',
+        tag: 'instances',
+        replies: { 204: undefined },
+        errors: [404, 503],
+      }),
+    },
+    async (request, reply) => {
+      await registry.setDraining(instanceId(request), false);
+      return reply.code(204).send();
+    },
+  );
+  app.put(
+    '/v1/instances/:id/maintenance',
+    {
+      config: { access: WRITE_INSTANCE },
+      schema: routeSchema({
+        summary: 'Begin or end maintenance of an instance',
+        tag: 'instances',
+        body: MaintenanceDocument,
+        replies: { 200: Type.Ref('Instance') },
+        errors: [404, 413, 415, 503],
+      }),
+    },
+    async (request) => {
+      const id = instanceId(request);
+      existingInstance(registry, id);
+      return presentInstance(await registry.setMaintenance(id, readMaintenance(request.body)));
+    },
+  );
+}
+
+async function beat(request: FastifyRequest, { registry, clock, heartbeat }: ApiParts) {
+  const id = instanceId(request);
+  const { report, load } = readHeartbeat(request.body);
+  const before = existingInstance(registry, id);
+  heartbeat(id, report);
+  const leaseExpiresAtMs = registry.heartbeat(id, load);
+  const after = existingInstance(registry, id);
+  // An acknowledged change of health is a stored one; a beat that changes nothing costs no write.
+  if (before.status !== after.status || hasNewOutcome(before, after)) await registry.flush();
+  const expiresAtMs = leaseExpiresAtMs ?? checkExpiresAtMs(after, clock.wallMs());
+  return { expiresAt: expiresAtMs === undefined ? null : rfc3339(expiresAtMs) };
+}
+
+function hasNewOutcome(before: InstanceState, after: InstanceState): boolean {
+  return after.instance.checks.some(({ id }) => before.checks[id]?.outcome !== after.checks[id]?.outcome);
+}
+
+/** Without a lease: when the first heartbeat check will have waited too long. */
+function checkExpiresAtMs({ instance }: InstanceState, nowMs: number): number | undefined {
+  const intervals = instance.checks.filter(({ type }) => type === 'heartbeat').map(({ intervalMs }) => intervalMs);
+  return intervals.length === 0 ? undefined : nowMs + Math.min(...intervals);
+}
+
+async function drain(request: FastifyRequest, { registry, clock, ttlInForceSeconds }: ApiParts) {
+  const id = instanceId(request);
+  // Asked before the drain as well: with the instance its TTL may leave the names.
+  const { service } = existingInstance(registry, id).instance;
+  const ttlBefore = ttlInForceSeconds(service);
+  await registry.setDraining(id, true);
+  const ttlSeconds = Math.max(ttlBefore, ttlInForceSeconds(service));
+  return { status: 'draining', safeAfter: rfc3339(clock.wallMs() + ttlSeconds * 1000) };
+}
+
+function readHeartbeat(body: unknown): { report: HeartbeatReport; load: Load | undefined } {
+  const findings = new Findings();
+  const input = InputObject.of(body ?? {}, '', findings);
+  const status = input?.oneOf('status', OUTCOMES);
+  const output = input?.raw('output');
+  if (output !== undefined && (typeof output !== 'string' || output.length > MAX_OUTPUT_CHARACTERS)) {
+    input!.fail('output', `must be a string of at most ${MAX_OUTPUT_CHARACTERS} characters`);
+  }
+  const load = readLoad(input?.object('load'));
+  input?.finish();
+  findings.throwAny('heartbeat');
+  return {
+    report: {
+      ...(status === undefined ? {} : { status }),
+      ...(typeof output === 'string' ? { output: boundOutput(output) } : {}),
+    },
+    load,
+  };
+}
+
+function readLoad(input: InputObject | undefined): Load | undefined {
+  if (input === undefined) return undefined;
+  const load = {
+    connections: input.integer('connections', 0, Number.MAX_SAFE_INTEGER),
+    latencyMs: readAmount(input, 'latencyMs'),
+    cpu: readAmount(input, 'cpu'),
+  };
+  input.finish();
+  return Object.fromEntries(Object.entries(load).filter(([, value]) => value !== undefined));
+}
+
+function readAmount(input: InputObject, key: string): number | undefined {
+  const value = input.raw(key);
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= 1e9)) return value;
+  return input.fail(key, 'must be a number from 0 to 1000000000');
+}
+
+/** The reason for maintenance; undefined: end it. */
+function readMaintenance(body: unknown): string | undefined {
+  const findings = new Findings();
+  const input = InputObject.of(body, '', findings);
+  const enabled = input?.boolean('enabled');
+  if (input !== undefined && !input.has('enabled')) input.fail('enabled', 'is missing');
+  const reason = input?.text('reason', MAX_REASON_CHARACTERS);
+  input?.finish();
+  findings.throwAny('maintenance');
+  return enabled ? (reason ?? '') : undefined;
+}

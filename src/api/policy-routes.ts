@@ -1,0 +1,90 @@
+// policy-routes.ts -- a service's policy: how its instances are chosen and ordered
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { CodedError } from '../base/errors.ts';
+import type { Registry } from '../registry/registry.ts';
+import { readPolicy } from '../registry/validate-policy.ts';
+import type { ApiParts } from './api-parts.ts';
+import { entityTag, requiredRevision } from './entity-tag.ts';
+import { serviceName } from './path-part.ts';
+import { presentPolicy } from './present-instance.ts';
+import { routeSchema } from './route-schema.ts';
+
+const PATH = '/v1/services/:service/policy';
+const PolicyReply = Type.Ref('Policy');
+
+export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): void {
+  app.get(
+    PATH,
+    {
+      config: { access: { action: 'read-policy', to: 'service' } },
+      schema: routeSchema({
+        summary: 'Read the policy of a service',
+        tag: 'policies',
+        replies: { 200: PolicyReply },
+        errors: [404],
+      }),
+    },
+    async (request, reply) => sendPolicy(reply, registry, serviceName(request)),
+  );
+  app.put(
+    PATH,
+    {
+      config: { access: { action: 'write-policy', to: 'service' } },
+      schema: routeSchema({
+        summary: 'Set the policy of a service, which need not have instances yet',
+        description: 'If-Match takes the ETag of the policy; `If-None-Match: *` sets it only where there is none.',
+        tag: 'policies',
+        body: PolicyReply,
+        replies: { 200: PolicyReply, 201: PolicyReply },
+        errors: [412, 413, 415, 501, 503],
+      }),
+    },
+    async (request, reply) => {
+      const name = serviceName(request);
+      const policy = readPolicy(request.body);
+      const isNew = registry.service(name)?.policy === undefined;
+      await registry.setPolicy(name, policy, conditionOf(request, registry, name));
+      if (isNew) reply.code(201);
+      return sendPolicy(reply, registry, name);
+    },
+  );
+  app.delete(
+    PATH,
+    {
+      config: { access: { action: 'write-policy', to: 'service' } },
+      schema: routeSchema({
+        summary: 'Delete the policy of a service',
+        tag: 'policies',
+        replies: { 204: undefined },
+        errors: [404, 412, 503],
+      }),
+    },
+    async (request, reply) => {
+      const name = serviceName(request);
+      const condition = conditionOf(request, registry, name);
+      existingPolicy(registry, name);
+      await registry.setPolicy(name, undefined, condition);
+      return reply.code(204).send();
+    },
+  );
+}
+
+function conditionOf(request: FastifyRequest, registry: Registry, name: string): number | undefined {
+  const revision = registry.service(name)?.policyRevision ?? 0;
+  if (request.headers['if-none-match']?.trim() === '*') return 0;
+  return requiredRevision(request, revision);
+}
+
+function existingPolicy(registry: Registry, name: string) {
+  const service = registry.service(name);
+  if (service?.policy === undefined) throw new CodedError('unknown_policy', `service '${name}' has no policy`);
+  return { policy: service.policy, revision: service.policyRevision };
+}
+
+function sendPolicy(reply: FastifyReply, registry: Registry, name: string) {
+  const { policy, revision } = existingPolicy(registry, name);
+  reply.header('etag', entityTag(revision));
+  return presentPolicy(policy);
+}
