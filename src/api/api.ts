@@ -57,6 +57,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const access = new Access(options.access, registry, bound);
   const state = { isClosing: false };
   const app = await buildApp({ ...options, blockingReads }, access, state);
+  const closeParts = async (): Promise<void> => {
+    blockingReads.release();
+    await app.close();
+  };
   const listeners = await Listeners.open({
     listen: options.listen,
     tls: options.tls,
@@ -64,6 +68,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     maxBodyBytes,
     log,
     handler: (request, response) => app.routing(request, response),
+  }).catch(async (error: unknown) => {
+    await closeParts();
+    throw error;
   });
   bound.push(...listeners.addresses);
   return {
@@ -74,7 +81,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       state.isClosing = true;
       blockingReads.release();
       await listeners.close(options.closeGraceMs ?? DEFAULT_CLOSE_GRACE_MS);
-      await app.close();
+      await closeParts();
     },
   };
 }

@@ -87,7 +87,9 @@ export class Listeners {
   /** Accept nothing more, wait at most `graceMs` for the requests under way, then cut them off. */
   async close(graceMs: number): Promise<void> {
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-    const cutOff = setTimeout(() => this.#servers.forEach((server) => server.closeAllConnections()), graceMs);
+    const cutOff = setTimeout(() => {
+      for (const server of this.#servers) server.closeAllConnections();
+    }, graceMs);
     await Promise.all(closed);
     clearTimeout(cutOff);
   }

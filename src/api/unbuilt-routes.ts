@@ -56,7 +56,7 @@ export class MethodRefusals {
   /** Answer `method_not_allowed`, with Allow, for what is left over on every path so far. */
   add(): void {
     for (const [url, known] of [...this.#methods]) {
-      const rest = METHODS.filter((each) => !known.has(each));
+      const rest = METHODS.filter((each) => !known.has(each) && !this.#app.hasRoute({ url, method: each }));
       const allow = [...known].join(', ');
       if (rest.length === 0) continue;
       this.#app.route({

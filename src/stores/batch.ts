@@ -8,10 +8,10 @@ import { CodedError } from '../base/errors.ts';
 import type { Mutation, Precondition } from '../registry/store.ts';
 
 /** Longest key in bytes of UTF-8. lmdb allows 1978; this leaves room for the prefix of a shared cluster. */
-export const MAX_KEY_BYTES = 511;
+const MAX_KEY_BYTES = 511;
 
 /** How deep arrays and objects may nest in a value. */
-export const MAX_VALUE_DEPTH = 64;
+const MAX_VALUE_DEPTH = 64;
 
 /** A batch that may be stored: one mutation a key, values frozen, nothing shared with the caller. */
 export interface PreparedBatch {

@@ -16,7 +16,7 @@ import { assert, CodedError, type ErrorDetail, errorMessage } from '../base/erro
 import { decodeRecord, encodeRecord } from './lmdb-record.ts';
 
 /** Raised when the layout on disk changes; a store written by a newer Rollcall is refused. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 
 const META_KEY = Buffer.from('meta');
 const MAX_REPORTED = 20;

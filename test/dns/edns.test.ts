@@ -25,7 +25,11 @@ describe('reading', () => {
     ['DO', '04d0 00 00 8000 0000', { ...PLAIN, dnssecOk: true }],
     ['unknown flags', '04d0 00 00 7fff 0000', PLAIN],
     ['a small size, kept as sent', '0000 00 00 0000 0000', { ...PLAIN, udpSize: 0 }],
-    ['version and extended rcode', 'ffff 01 ff 0000 0000', { ...PLAIN, udpSize: 65535, extendedRcode: 1, version: 255 }],
+    [
+      'version and extended rcode',
+      'ffff 01 ff 0000 0000',
+      { ...PLAIN, udpSize: 65535, extendedRcode: 1, version: 255 },
+    ],
     [
       'options, known or not, twice or empty',
       '04d0 00 00 0000 000f 000a0000 ffff0003 010203 000a0000',

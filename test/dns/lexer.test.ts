@@ -71,14 +71,24 @@ describe('problems', () => {
     ['an open quote', 'a "b\nc d', ['1:3: quoted string is never closed'], 1],
     ['an open quote at the end', 'a "b', ['1:3: quoted string is never closed'], 0],
     ['a quote closed by an escaped quote', 'a "b\\"\nc', ['1:3: quoted string is never closed'], 1],
-    ['a backslash in front of the line end in quotes', 'a "b\\\nc" d\ne', ['1:3: quoted string is never closed', '2:2: quoted string is never closed'], 1],
+    [
+      'a backslash in front of the line end in quotes',
+      'a "b\\\nc" d\ne',
+      ['1:3: quoted string is never closed', '2:2: quoted string is never closed'],
+      1,
+    ],
     ['a backslash at the end of the text in quotes', 'a "b\\', ['1:3: quoted string is never closed'], 0],
     ['an open quote behind =', 'a k="b\nc', ['1:5: quoted string is never closed'], 1],
     ['nested parentheses', 'a ( b ( c ) )\nd', ['1:7: parentheses do not nest', "1:13: ')' without '('"], 1],
     ['a closing parenthesis alone', 'a ) b\nc', ["1:3: ')' without '('"], 1],
     ['an open parenthesis', 'a\nb ( c\nd', ['3:2: parenthesis opened in line 2 is never closed'], 1],
     ['an open quote in parentheses', 'a ( "b\n c )\nd', ['1:5: quoted string is never closed'], 1],
-    ['several, all at once', 'a "\nb )\nc "\nd', ['1:3: quoted string is never closed', "2:3: ')' without '('", '3:3: quoted string is never closed'], 1],
+    [
+      'several, all at once',
+      'a "\nb )\nc "\nd',
+      ['1:3: quoted string is never closed', "2:3: ')' without '('", '3:3: quoted string is never closed'],
+      1,
+    ],
   ];
   for (const [what, text, problems, kept] of rows) {
     it(what, () => {
@@ -89,7 +99,17 @@ describe('problems', () => {
 });
 
 describe('any text', () => {
-  const characters = fc.constantFrom(...'a\\"();= \t\r\n@.$0', '\u00a0', '\f', '\v', '\u2028', '\ufeff', 'é', '\0', '\ud834');
+  const characters = fc.constantFrom(
+    ...'a\\"();= \t\r\n@.$0',
+    '\u00a0',
+    '\f',
+    '\v',
+    '\u2028',
+    '\ufeff',
+    'é',
+    '\0',
+    '\ud834',
+  );
   it('ends, and every token lies where it says', () => {
     fc.assert(
       fc.property(fc.array(characters, { maxLength: 60 }), (parts) => {

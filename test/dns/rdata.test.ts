@@ -37,11 +37,7 @@ const ROWS: readonly (readonly [text: string, wire: string, written?: string])[]
     'SOA foo.example.com. a\\.b.example.com. 4294967295 3600 600 604800 5',
     `${FOO} 03612e62 076578616d706c65 03636f6d 00 ffffffff 00000e10 00000258 00093a80 00000005`,
   ],
-  [
-    'SOA . . 1 1h 10M 1w 1h30m',
-    '00 00 00000001 00000e10 00000258 00093a80 00001518',
-    'SOA . . 1 3600 600 604800 5400',
-  ],
+  ['SOA . . 1 1h 10M 1w 1h30m', '00 00 00000001 00000e10 00000258 00093a80 00001518', 'SOA . . 1 3600 600 604800 5400'],
   ['TXT "a" "b c"', '0161 03622063'],
   ['TXT a b', '0161 0162', 'TXT "a" "b"'],
   ['TXT ""', '00'],
@@ -58,7 +54,10 @@ const ROWS: readonly (readonly [text: string, wire: string, written?: string])[]
     'NAPTR 100 10 "" "" "!^urn:cid:.+@([^\\\\.]+\\\\.)(.*)$!\\\\2!i" .',
     `0064 000a 00 00 21 ${Buffer.from('!^urn:cid:.+@([^\\.]+\\.)(.*)$!\\2!i').toString('hex')} 00`,
   ],
-  ['URI 10 1 "ftp://ftp1.example.com/public"', `000a 0001 ${Buffer.from('ftp://ftp1.example.com/public').toString('hex')}`],
+  [
+    'URI 10 1 "ftp://ftp1.example.com/public"',
+    `000a 0001 ${Buffer.from('ftp://ftp1.example.com/public').toString('hex')}`,
+  ],
   ['CAA 0 issue "letsencrypt.org"', `00 05 6973737565 ${Buffer.from('letsencrypt.org').toString('hex')}`],
   ['CAA 128 tbs ""', '80 03 746273'],
   ['CAA 0 issue ";"', '00 05 6973737565 3b'],
@@ -111,7 +110,11 @@ const ROWS: readonly (readonly [text: string, wire: string, written?: string])[]
   ['HTTPS 0 foo.example.com.', `0000 ${FOO}`],
   ['SVCB 1 .', '0001 00'],
   ['SVCB 16 foo.example.com. port=53', `0010 ${FOO} 0003 0002 0035`],
-  ['SVCB 1 foo.example.com. key667=hello', `0001 ${FOO} 029b 0005 68656c6c6f`, 'SVCB 1 foo.example.com. key667="hello"'],
+  [
+    'SVCB 1 foo.example.com. key667=hello',
+    `0001 ${FOO} 029b 0005 68656c6c6f`,
+    'SVCB 1 foo.example.com. key667="hello"',
+  ],
   ['SVCB 1 foo.example.com. key667="hello\\210qoo"', `0001 ${FOO} 029b 0009 68656c6c6fd2716f6f`],
   [
     'SVCB 1 foo.example.com. ( ipv6hint="2001:db8::1,2001:db8::53:1" )',
@@ -128,10 +131,7 @@ const ROWS: readonly (readonly [text: string, wire: string, written?: string])[]
     `0010 ${FOO_ORG} 0000 0004 0001 0004 0001 0009 02 6832 05 68332d3139 0004 0004 c0000201`,
     'SVCB 16 foo.example.org. mandatory=alpn,ipv4hint alpn="h2,h3-19" ipv4hint=192.0.2.1',
   ],
-  [
-    'SVCB 16 foo.example.org. alpn="f\\\\\\\\oo\\\\,bar,h2"',
-    `0010 ${FOO_ORG} 0001 000c 08 665c6f6f2c626172 02 6832`,
-  ],
+  ['SVCB 16 foo.example.org. alpn="f\\\\\\\\oo\\\\,bar,h2"', `0010 ${FOO_ORG} 0001 000c 08 665c6f6f2c626172 02 6832`],
   [
     'SVCB 16 foo.example.org. alpn=f\\\\\\092oo\\092,bar,h2',
     `0010 ${FOO_ORG} 0001 000c 08 665c6f6f2c626172 02 6832`,
@@ -203,7 +203,11 @@ describe('compressed names in RDATA', () => {
     ['CNAME', '0178 c011', `0178 ${name}`],
     ['PTR', 'c015', '0161 00'],
     ['MX', '0005 c011', `0005 ${name}`],
-    ['SOA', 'c011 c015 00000001 00000002 00000003 00000004 00000005', `${name} 0161 00 ${'00000001 00000002 00000003 00000004 00000005'}`],
+    [
+      'SOA',
+      'c011 c015 00000001 00000002 00000003 00000004 00000005',
+      `${name} 0161 00 ${'00000001 00000002 00000003 00000004 00000005'}`,
+    ],
     // Read as older servers send them (RFC 3597 section 4), never sent.
     ['SRV', '0001 0002 0003 c011', `0001 0002 0003 ${name}`],
     ['NAPTR', '0001 0002 00 00 00 c011', `0001 0002 00 00 00 ${name}`],
@@ -232,13 +236,14 @@ describe('compressed names in RDATA', () => {
   }
 
   it('are refused in \\# text, where there is nothing to point at', () => {
-    for (const text of ['MX \\# 7 0005 0161 00 c0 00', 'SOA \\# 25 0161 00 c000'.concat('00'.repeat(20)), 'SVCB \\# 4 0001 c000']) {
+    for (const text of [
+      'MX \\# 7 0005 0161 00 c0 00',
+      'SOA \\# 25 0161 00 c000'.concat('00'.repeat(20)),
+      'SVCB \\# 4 0001 c000',
+    ]) {
       assert.throws(() => parseRecord(`x. IN ${text}`), PresentationError, text);
     }
-    assert.throws(
-      () => parseRecord('x. IN RP \\# 5 016100 c000'),
-      /^PresentationError: compressed name in \\# data$/,
-    );
+    assert.throws(() => parseRecord('x. IN RP \\# 5 016100 c000'), /^PresentationError: compressed name in \\# data$/);
   });
 });
 

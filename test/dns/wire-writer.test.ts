@@ -93,7 +93,8 @@ describe('compression', () => {
       const reader = new WireReader(writer.written(), start);
       for (const name of names) assert.equal(formatName(reader.name()), formatName(name));
       assert.equal(reader.remaining, 0);
-      if (start >= 0x4000) assert.equal(hexOf(writer.written().subarray(start)), '016101620001610162000178016200016200');
+      if (start >= 0x4000)
+        assert.equal(hexOf(writer.written().subarray(start)), '016101620001610162000178016200016200');
     }
   });
 
@@ -188,33 +189,38 @@ describe('going back', () => {
 
   it('random names, limits and rewinds always read back as what was kept', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 0, max: 300 }), fc.nat(3), (steps, limit, start) => {
-        // What an earlier use left behind: pointers everywhere.
-        const buffer = new Uint8Array(512).fill(0xc0);
-        const writer = new WireWriter(buffer, start, start + limit);
-        let kept: Name[] = [];
-        let marks: { offset: number; kept: Name[] }[] = [];
-        for (const each of steps) {
-          if (each === 'mark') marks.push({ offset: writer.offset, kept });
-          else if (each === 'rewind') {
-            const mark = marks.pop() ?? { offset: start, kept: [] };
-            writer.rewind(mark.offset);
-            kept = mark.kept;
-          } else {
-            const before = writer.offset;
-            writer.name(each.name, each.compress);
-            if (writer.overflowed) writer.rewind(before);
-            else kept = [...kept, each.name];
+      fc.property(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 0, max: 300 }),
+        fc.nat(3),
+        (steps, limit, start) => {
+          // What an earlier use left behind: pointers everywhere.
+          const buffer = new Uint8Array(512).fill(0xc0);
+          const writer = new WireWriter(buffer, start, start + limit);
+          let kept: Name[] = [];
+          let marks: { offset: number; kept: Name[] }[] = [];
+          for (const each of steps) {
+            if (each === 'mark') marks.push({ offset: writer.offset, kept });
+            else if (each === 'rewind') {
+              const mark = marks.pop() ?? { offset: start, kept: [] };
+              writer.rewind(mark.offset);
+              kept = mark.kept;
+            } else {
+              const before = writer.offset;
+              writer.name(each.name, each.compress);
+              if (writer.overflowed) writer.rewind(before);
+              else kept = [...kept, each.name];
+            }
+            marks = marks.filter(({ offset }) => offset <= writer.offset);
           }
-          marks = marks.filter(({ offset }) => offset <= writer.offset);
-        }
-        const reader = new WireReader(writer.written().slice());
-        for (const name of kept) {
-          assert.equal(formatName(reader.name()).toLowerCase(), formatName(name).toLowerCase());
-        }
-        assert.equal(reader.remaining, 0);
-        assert.ok(buffer.subarray(start + limit).every((octet) => octet === 0xc0));
-      }),
+          const reader = new WireReader(writer.written().slice());
+          for (const name of kept) {
+            assert.equal(formatName(reader.name()).toLowerCase(), formatName(name).toLowerCase());
+          }
+          assert.equal(reader.remaining, 0);
+          assert.ok(buffer.subarray(start + limit).every((octet) => octet === 0xc0));
+        },
+      ),
       { numRuns: 500 },
     );
   });

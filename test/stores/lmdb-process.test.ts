@@ -203,7 +203,7 @@ describe('lmdb and the disk', () => {
     const copy = join(scratch, 'copy');
     mkdirSync(disk);
     // A namespace of its own, so that the mount goes with the process.
-    const script = 'mount -t tmpfs -o size=20m none "$0" || exit 99; copy=$1; shift; "$@" && cp -r "$0/store" "$copy"';
+    const script = 'mount -t tmpfs -o size=17m none "$0" || exit 99; copy=$1; shift; "$@" && cp -r "$0/store" "$copy"';
     const command = ['unshare', '-rm', 'sh', '-c', script, disk, copy, process.execPath];
     const writer = startWriter(join(disk, 'store'), command, '600');
     const code = await writer.ended;
