@@ -204,13 +204,14 @@ class Server implements RunningServer {
 
   async #startApi(registry: Registry): Promise<Api> {
     const { http, auth } = this.#config;
+    const tls = tlsContents(http.tls);
     return await startApi({
       registry,
       clock,
       log: this.#log,
       metrics: this.#metrics,
       listen: http.listen,
-      tls: tlsContents(http.tls),
+      ...(tls === undefined ? {} : { tls }),
       maxBodyBytes: http.maxBodyBytes,
       access: { tokens: auth.tokens, allowHosts: http.allowHosts },
       rules: () => instanceRules(this.#config),

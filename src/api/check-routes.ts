@@ -37,15 +37,11 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
         description: 'A check that is added to a live instance has no say before its first result.',
         tag: 'checks',
         body: Type.Ref('Check'),
-        replies: { 200: CheckReply, 201: CheckReply },
+        replies: { 200: CheckReply },
         errors: [404, 409, 413, 415, 501, 503],
       }),
     },
-    async (request, reply) => {
-      const { isNew, check } = await putCheck(request, parts);
-      if (isNew) reply.code(201);
-      return check;
-    },
+    async (request) => await putCheck(request, parts),
   );
   app.delete(
     '/v1/instances/:id/checks/:check',
@@ -73,5 +69,5 @@ async function putCheck(request: FastifyRequest, { registry, rules }: ApiParts) 
     throw new CodedError('invalid', `an instance has at most ${MAX_CHECKS} checks`);
   }
   const after = await registry.putCheck(instance.id, check);
-  return { isNew, check: presentCheck(check, after.checks[check.id]) };
+  return presentCheck(check, after.checks[check.id]);
 }

@@ -37,16 +37,14 @@ export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): v
         description: 'If-Match takes the ETag of the policy; `If-None-Match: *` sets it only where there is none.',
         tag: 'policies',
         body: PolicyReply,
-        replies: { 200: PolicyReply, 201: PolicyReply },
+        replies: { 200: PolicyReply },
         errors: [412, 413, 415, 501, 503],
       }),
     },
     async (request, reply) => {
       const name = serviceName(request);
       const policy = readPolicy(request.body);
-      const isNew = registry.service(name)?.policy === undefined;
       await registry.setPolicy(name, policy, conditionOf(request, registry, name));
-      if (isNew) reply.code(201);
       return sendPolicy(reply, registry, name);
     },
   );

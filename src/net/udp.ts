@@ -85,10 +85,7 @@ export class UdpListener {
   }
 
   async #bind(address: string): Promise<void> {
-    const socket = dgram.createSocket({
-      type: address.includes(':') ? 'udp6' : 'udp4',
-      ipv6Only: true,
-    });
+    const socket = dgram.createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       socket.bind({ address, port: this.#endpoint.port }, () => {

@@ -73,12 +73,7 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
   };
 }
 
-async function exchange(
-  url: string,
-  method: string,
-  body: unknown,
-  headers: Record<string, string>,
-): Promise<Reply> {
+async function exchange(url: string, method: string, body: unknown, headers: Record<string, string>): Promise<Reply> {
   const isText = typeof body === 'string';
   const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
   const reply = await fetch(url, {
@@ -88,7 +83,7 @@ async function exchange(
     redirect: 'manual',
   });
   const text = await reply.text();
-  const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true;
+  const isJson = text !== '' && reply.headers.get('content-type')?.startsWith('application/json') === true;
   return { status: reply.status, headers: reply.headers, body: isJson ? JSON.parse(text) : text };
 }
 
