@@ -33,6 +33,8 @@ interface ServiceNames {
   /** By tags, sorted and joined; '' for the whole service. */
   readonly pools: Map<string, PoolAnswers>;
   readonly cursors: Map<string, Cursor>;
+  /** `S.D` itself, the name asked for most. */
+  node: DynamicNode | undefined;
 }
 
 export class DomainNames {
@@ -56,7 +58,7 @@ export class DomainNames {
     if (known === undefined) return;
     const state = this.#source(name);
     if (state === undefined) this.#services.delete(name);
-    else this.#services.set(name, { state, pools: new Map(), cursors: known.cursors });
+    else this.#services.set(name, { state, pools: new Map(), cursors: known.cursors, node: undefined });
   }
 
   /** The node of a name below the apex: its labels, lower case, leftmost first, the apex's left out. */
@@ -98,7 +100,10 @@ export class DomainNames {
   #findService(labels: readonly string[], name: string): DynamicNode | undefined {
     const service = this.#service(name);
     if (service === undefined) return undefined;
-    if (labels.length === 1) return this.#node(service, [], true);
+    if (labels.length === 1) {
+      service.node ??= this.#node(service, [], true);
+      return service.node;
+    }
     const second = labels.at(-2)!;
     if (second === '_tcp' || second === '_udp') {
       return this.#findPort(service, labels.slice(0, -2), second === '_tcp' ? 'tcp' : 'udp');
@@ -130,7 +135,7 @@ export class DomainNames {
     if (known !== undefined) return known;
     const state = this.#source(name);
     if (state === undefined) return undefined;
-    const fresh = { state, pools: new Map(), cursors: new Map() };
+    const fresh = { state, pools: new Map(), cursors: new Map(), node: undefined };
     this.#services.set(name, fresh);
     return fresh;
   }

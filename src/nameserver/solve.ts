@@ -9,7 +9,7 @@ import { RCODE, TYPE } from '../dns/codes.ts';
 import { foldedLabels, labelCount, type Name, nameKey } from '../dns/name.ts';
 import { srvTarget } from '../dns/rdata/locating.ts';
 import { type RRset, rrset, withOwner } from '../dns/rrset.ts';
-import { findNode, glueOf } from '../zone/lookup.ts';
+import { type Found, findNode, glueOf } from '../zone/lookup.ts';
 import type { ZoneNode } from '../zone/zone.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import type { DynamicNode } from './dynamic-node.ts';
@@ -55,8 +55,7 @@ function solveName(
   answer: Answer,
   context: SolveContext,
 ): Name | undefined {
-  const dynamic = findDynamic(owner, served);
-  const found = findNode(served.zone, owner, (each) => findDynamic(each, served) !== undefined);
+  const { found, dynamic } = locate(owner, served);
   switch (found.kind) {
     case 'delegation':
       // DS lives on the parent's side of a cut (RFC 4035 section 3.1.4.1).
@@ -67,7 +66,7 @@ function solveName(
       return undefined;
     case 'node': {
       const node = found.node;
-      return answerNode(owner, type, { node, dynamic: found.wildcard ? undefined : dynamic }, served, answer, context);
+      return answerNode(owner, type, { node, dynamic }, served, answer, context);
     }
     case 'grafted':
       return answerNode(owner, type, { node: undefined, dynamic }, served, answer, context);
@@ -76,6 +75,14 @@ function solveName(
       answer.authority.push(negativeSoa(served, context.state));
       return undefined;
   }
+}
+
+/** Where a name leads statically, and what the registry has at that very name. */
+function locate(name: Name, served: ServedZone): { found: Found; dynamic: DynamicNode | undefined } {
+  const dynamic = findDynamic(name, served);
+  const exists = (each: Name): boolean =>
+    (each.length === name.length ? dynamic : findDynamic(each, served)) !== undefined;
+  return { found: findNode(served.zone, name, exists), dynamic };
 }
 
 function findDynamic(name: Name, served: ServedZone): DynamicNode | undefined {
@@ -166,11 +173,10 @@ const TARGETS: ReadonlyMap<number, (rdata: Uint8Array) => Name> = new Map([
 function addressesOf(name: Name, context: SolveContext): RRset[] {
   const served = context.view.zoneOf(name);
   if (served === undefined) return [];
-  const found = findNode(served.zone, name, (each) => findDynamic(each, served) !== undefined);
+  const { found, dynamic } = locate(name, served);
   if (found.kind === 'missing') return [];
   if (found.kind === 'delegation') return glueOf(served.zone, name);
   const node = found.kind === 'node' ? found.node : undefined;
-  const dynamic = found.kind === 'node' && found.wildcard ? undefined : findDynamic(name, served);
   const standing = { node, dynamic };
   return [TYPE.A, TYPE.AAAA].flatMap((type) => recordsAt(name, type, standing, served, context) ?? []);
 }

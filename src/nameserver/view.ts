@@ -59,15 +59,32 @@ export class View {
 
 /** The SOA of a zone with the serial it has now: the file's is a floor that changes raise (contract section 2). */
 export function currentSoa(served: ServedZone, state: ViewState): RRset {
-  const { soa, apex } = served.zone;
-  if (served.domain === undefined) return soa;
-  const serial = (soaSerial(soa.rdatas[0]!) + state.serialOffset) >>> 0;
-  return rrset(apex, soa.type, soa.ttlSeconds, [withSerial(soa.rdatas[0]!, serial)]);
+  return soasOf(served, state).current;
 }
 
 /** The SOA for the authority section of a negative answer (RFC 2308 section 3). */
 export function negativeSoa(served: ServedZone, state: ViewState): RRset {
-  const soa = currentSoa(served, state);
-  const ttlSeconds = Math.min(soa.ttlSeconds, soaMinimum(soa.rdatas[0]!), served.negativeTtlSeconds);
-  return { ...soa, ttlSeconds };
+  return soasOf(served, state).negative;
+}
+
+interface Soas {
+  readonly serialOffset: number;
+  readonly current: RRset;
+  readonly negative: RRset;
+}
+
+/** Made once per change, not once per NXDOMAIN. */
+const SOAS = new WeakMap<ServedZone, Soas>();
+
+function soasOf(served: ServedZone, { serialOffset }: ViewState): Soas {
+  const known = SOAS.get(served);
+  if (known !== undefined && (known.serialOffset === serialOffset || served.domain === undefined)) return known;
+  const { soa, apex } = served.zone;
+  const rdata = soa.rdatas[0]!;
+  const serial = served.domain === undefined ? soaSerial(rdata) : (soaSerial(rdata) + serialOffset) >>> 0;
+  const current = rrset(apex, soa.type, soa.ttlSeconds, [withSerial(rdata, serial)]);
+  const negativeTtlSeconds = Math.min(soa.ttlSeconds, soaMinimum(rdata), served.negativeTtlSeconds);
+  const made = { serialOffset, current, negative: { ...current, ttlSeconds: negativeTtlSeconds } };
+  SOAS.set(served, made);
+  return made;
 }
