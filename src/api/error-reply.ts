@@ -89,8 +89,10 @@ function toCodedError(thrown: unknown): CodedError | undefined {
   }
   if (thrown instanceof CodedError) return Object.hasOwn(ERROR_STATUS, thrown.code) ? thrown : undefined;
   if (!(thrown instanceof Error)) return undefined;
-  const { code } = thrown as NodeJS.ErrnoException;
+  const { code, statusCode } = thrown as { code?: string; statusCode?: number };
   if (code !== undefined && Object.hasOwn(FROM_FASTIFY, code)) return FROM_FASTIFY[code]!();
-  // The client went away while it was sending.
-  return code === 'ECONNRESET' ? new CodedError('bad_request', 'the request broke off') : undefined;
+  if (code === 'ECONNRESET') return new CodedError('bad_request', 'the request broke off');
+  // What the plugin that serves /docs makes of malformed file names.
+  if (statusCode === 404) return new CodedError('not_found', 'there is nothing at this path');
+  return statusCode === 400 || statusCode === 403 ? new CodedError('bad_request', 'malformed request') : undefined;
 }

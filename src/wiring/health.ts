@@ -1,9 +1,10 @@
 // health.ts -- joins registry and health checks: who is probed, and where the results go
 
+import { networkInterfaces } from 'node:os';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { errorMessage } from '../base/errors.ts';
-import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
+import { type Endpoint, isLoopback, isUnspecified, parseIp } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { closeCheckers, createCheckers } from '../checkers/checkers.ts';
@@ -89,11 +90,17 @@ function watchInstance(monitor: HealthMonitor, { instance, checks }: InstanceSta
   monitor.watch(instance.id, targets, { restored, spread: spread && isKnown });
 }
 
-/** A listener on a wildcard is at every address of the machine; loopback and its own text are enough to tell loops. */
+/** Does this endpoint belong to us? A listener on a wildcard is at every address of the machine. */
 function isOwn(endpoints: readonly Endpoint[], address: string, port: number): boolean {
   return endpoints.some((endpoint) => {
     if (endpoint.port !== port) return false;
     const own = parseIp(endpoint.address);
-    return endpoint.address === address || (own !== undefined && isUnspecified(own));
+    return endpoint.address === address || (own !== undefined && isUnspecified(own) && isOfThisMachine(address));
   });
+}
+
+function isOfThisMachine(text: string): boolean {
+  const address = parseIp(text);
+  if (address !== undefined && isLoopback(address)) return true;
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some((each) => each.address === text));
 }

@@ -209,7 +209,7 @@ describe('dns2', () => {
     ['CNAME b.x.y.', { type: Packet.TYPE.CNAME, domain: 'b.x.y' }],
     ['MX 5 x.y.', { type: Packet.TYPE.MX, priority: 5, exchange: 'x.y' }],
     ['SRV 1 2 3 x.y.', { type: Packet.TYPE.SRV, priority: 1, weight: 2, port: 3, target: 'x.y' }],
-    ['TXT "hello"', { type: Packet.TYPE.TXT, data: 'hello' }],
+    ['TXT "hello"', { type: Packet.TYPE.TXT, data: ['hello'] }],
   ];
   for (const [text, fields] of rows) {
     it(`reads our ${text.split(' ')[0]}`, () => {

@@ -1,0 +1,73 @@
+// program.ts -- the tree of commands, and from what happened to an exit code: 0 ok, 1 failed, 2 usage
+
+import { Command, CommanderError } from 'commander';
+import { CodedError, errorMessage, formatProblem, LocatedError } from '../base/errors.ts';
+import { addCheckCommand } from './check.ts';
+import type { Shell } from './client-command.ts';
+import { addCompletionCommand } from './completion.ts';
+import { addDemoCommand } from './demo.ts';
+import { addDrainCommands } from './drain.ts';
+import { addLaterCommands } from './later.ts';
+import { printable } from './output.ts';
+import { addPolicyCommand } from './policy.ts';
+import { addQueryCommand } from './query.ts';
+import { addRegisterCommands } from './register.ts';
+import { addServeCommand } from './serve.ts';
+import { addServiceCommands } from './services.ts';
+import type { Terminal } from './terminal.ts';
+import { addTokenCommand } from './token.ts';
+
+/** Run one command line, without the program's name in front; resolves with the exit code when it has ended. */
+export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const shell: Shell = { terminal, exitCode: 0 };
+  try {
+    await createProgram(shell).parseAsync(argv, { from: 'user' });
+    return shell.exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return exitCodeOf(thrown);
+    terminal.err(describe(thrown, terminal));
+    return thrown instanceof CodedError && thrown.code === 'usage' ? 2 : 1;
+  }
+}
+
+function createProgram(shell: Shell): Command {
+  const { terminal } = shell;
+  const program = new Command('rollcall')
+    .description('DNS-based service discovery: healthy instances only')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      getOutHelpWidth: () => terminal.columns,
+      getErrHelpWidth: () => terminal.columns,
+    });
+  addServeCommand(program, shell);
+  addDemoCommand(program, shell);
+  addCheckCommand(program, shell);
+  addQueryCommand(program, shell);
+  addServiceCommands(program, shell);
+  addRegisterCommands(program, shell);
+  addDrainCommands(program, shell);
+  addPolicyCommand(program, shell);
+  addTokenCommand(program, shell);
+  addCompletionCommand(program, shell);
+  addLaterCommands(program);
+  return program;
+}
+
+/** Help that was asked for is fine; help for want of a command, and everything else that commander objects to, is 2. */
+function exitCodeOf({ code }: CommanderError): number {
+  return code === 'commander.helpDisplayed' || code === 'commander.version' ? 0 : 2;
+}
+
+function describe(thrown: unknown, { colors }: Terminal): string {
+  if (thrown instanceof LocatedError) {
+    return thrown.problems.map((problem) => `${printable(formatProblem(problem))}\n`).join('');
+  }
+  if (!(thrown instanceof CodedError)) return `${colors.red('error')}: ${printable(errorMessage(thrown))}\n`;
+  const lines = [`${colors.red(printable(thrown.code))}: ${printable(thrown.message)}`];
+  for (const { path, message } of thrown.details) {
+    lines.push(`  ${path === '' ? '' : `${printable(path)}: `}${printable(message)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

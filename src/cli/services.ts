@@ -1,0 +1,148 @@
+// services.ts -- `rollcall services` and `rollcall instances`: who is there, and how they are
+
+import type { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CodedError } from '../base/errors.ts';
+import { addClientOptions, type ClientOptions, collect, openApi, type Shell } from './client-command.ts';
+import { type ApiClient, pathPart } from './http-client.ts';
+import { printable, renderTable, statusColor, toJson } from './output.ts';
+
+interface ServiceRow {
+  readonly name: string;
+  readonly instances: number;
+  readonly healthy: number;
+  readonly tags: readonly string[];
+  readonly strategy: string;
+  readonly index: number;
+}
+
+/** The parts of an instance that are shown. */
+interface InstanceRow {
+  readonly id: string;
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  readonly status: string;
+  readonly reason: string;
+  readonly weight: number;
+  readonly tags: readonly string[];
+}
+
+interface InstancesOptions extends ClientOptions {
+  readonly watch?: boolean;
+  readonly status?: string;
+  readonly tag?: readonly string[];
+}
+
+const PAGE = 500;
+const WAIT_SECONDS = 30;
+const POLL_MS = 1000;
+
+/** Add both commands. */
+export function addServiceCommands(program: Command, shell: Shell): void {
+  addClientOptions(program.command('services').description('list the services')).action(
+    async (options: ClientOptions) => {
+      const services = await listServices(openApi(options, shell.terminal));
+      shell.terminal.out(options.json ? toJson(services) : servicesTable(shell, services));
+    },
+  );
+  addClientOptions(program.command('instances [service]').description('list instances, of one service or of all'))
+    .option('--status <status>', 'only those of this status')
+    .option('--tag <tag>', 'only those with this tag; may be repeated', collect)
+    .option('--watch', 'print them anew whenever something changes')
+    .action(async (service: string | undefined, options: InstancesOptions) => {
+      const api = openApi(options, shell.terminal);
+      if (options.watch) await watch(api, service, options, shell);
+      else show(shell, options, (await readInstances(api, service, options)).instances);
+    });
+}
+
+async function listServices(api: ApiClient): Promise<ServiceRow[]> {
+  const services: ServiceRow[] = [];
+  let after: string | undefined;
+  do {
+    const { body } = await api.call('/v1/services', { query: { limit: PAGE, after } });
+    const page = body as { services: ServiceRow[]; next?: string | null };
+    services.push(...page.services);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  return services;
+}
+
+function servicesTable({ terminal }: Shell, services: readonly ServiceRow[]): string {
+  if (services.length === 0) return 'no services\n';
+  const columns = ['SERVICE', 'HEALTHY', 'INSTANCES', 'STRATEGY', 'TAGS'].map((head) => ({ head }));
+  const rows = services.map(({ name, healthy, instances, strategy, tags }) => [
+    ...[name, String(healthy), String(instances)],
+    ...[strategy, tags.join(',')],
+  ]);
+  return renderTable(terminal, columns, rows);
+}
+
+interface Reading {
+  readonly instances: readonly InstanceRow[];
+  /** The index of the one service read. */
+  readonly index: number;
+}
+
+async function readInstances(
+  api: ApiClient,
+  service: string | undefined,
+  filter: InstancesOptions,
+  block: { index?: number; wait?: string } = {},
+): Promise<Reading> {
+  if (service === undefined) {
+    const instances: InstanceRow[] = [];
+    for (const { name } of await listServices(api)) {
+      const reading = await readInstances(api, name, filter).catch(emptyWhenGone);
+      instances.push(...reading.instances);
+    }
+    return { instances, index: 0 };
+  }
+  const query = { status: filter.status, tag: filter.tag, ...block };
+  const timeoutMs = (block.wait === undefined ? 0 : WAIT_SECONDS * 1000) + 10_000;
+  const { body } = await api.call(`/v1/services/${pathPart(service)}`, { query, timeoutMs });
+  return body as Reading;
+}
+
+/** A service may go between the list and the look at it. */
+function emptyWhenGone(thrown: unknown): Reading {
+  if (thrown instanceof CodedError && thrown.code === 'unknown_service') return { instances: [], index: 0 };
+  throw thrown;
+}
+
+function show({ terminal }: Shell, options: ClientOptions, instances: readonly InstanceRow[]): void {
+  if (options.json) return terminal.out(toJson(instances, options.json && 'watch' in options ? 0 : 2));
+  if (instances.length === 0) return terminal.out('no instances\n');
+  const heads = ['ID', 'SERVICE', 'ADDRESS', 'PORT', 'WEIGHT', 'STATUS', 'TAGS', 'REASON'];
+  const columns = heads.map((head) => (head === 'STATUS' ? { head, color: statusColor(terminal) } : { head }));
+  const rows = instances.map((each) => [
+    ...[each.id, each.service, each.address, String(each.port), String(each.weight), each.status],
+    ...[each.tags.join(','), each.reason],
+  ]);
+  terminal.out(renderTable(terminal, columns, rows));
+}
+
+/** Print the instances whenever they differ from what was printed last; ends with the process. */
+async function watch(
+  api: ApiClient,
+  service: string | undefined,
+  options: InstancesOptions,
+  shell: Shell,
+): Promise<void> {
+  let index: number | undefined;
+  let shown: string | undefined;
+  for (;;) {
+    const block = index === undefined ? {} : { index, wait: `${WAIT_SECONDS}s` };
+    const reading = await readInstances(api, service, options, service === undefined ? {} : block).catch(emptyWhenGone);
+    const text = JSON.stringify(reading.instances.map(({ id, status, address, port, weight, tags, reason }) => [id, status, address, port, weight, tags, reason]));
+    if (text !== shown) {
+      if (!options.json) shell.terminal.out(`${shown === undefined ? '' : '\n'}${printable(new Date().toISOString())}\n`);
+      show(shell, options, reading.instances);
+    }
+    shown = text;
+    index = reading.index === 0 ? undefined : reading.index;
+    // All services, and one that is not there, are asked again after a while.
+    if (service === undefined || index === undefined) await sleep(POLL_MS);
+  }
+}
