@@ -130,7 +130,7 @@ async function register(
     throw new CodedError('id_taken', `id '${instance.id}' belongs to another service`);
   }
   const { state, isNew } = await registry.register(instance, onlyNew);
-  if (isNew) reply.code(201).header('location', `/v1/instances/${encodeURIComponent(instance.id)}`);
+  if (isNew) reply.code(201).header('location', `/v1/instances/${instance.id}`);
   return sendInstance(reply, state);
 }
 

@@ -32,11 +32,17 @@ export function addUnbuiltRoutes(app: FastifyInstance): void {
       method,
       config: { access },
       schema: { hide: true },
-      handler: async () => {
+      // Before the body is looked at, whatever its type.
+      onRequest: async () => {
         throw new CodedError('not_supported', `${url.replace(/:(\w+)/g, '{$1}')} is not supported yet`);
       },
+      handler: unreachable,
     });
   }
+}
+
+async function unreachable(): Promise<never> {
+  throw new Error('a refused request came through');
 }
 
 /** Knows every route of the application from now on; `add` then refuses their other methods. */
@@ -64,10 +70,11 @@ export class MethodRefusals {
         method: rest,
         config: { access: 'known' },
         schema: { hide: true },
-        handler: async (request: FastifyRequest, reply: FastifyReply) => {
+        onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
           reply.header('allow', allow);
           throw new CodedError('method_not_allowed', `${request.method} is not a method of this path; ${allow} are`);
         },
+        handler: unreachable,
       });
     }
   }

@@ -27,8 +27,8 @@ function summary(what: string, details: readonly ErrorDetail[]): string {
   return `${what}: ${first.path === '' ? '' : `${first.path}: `}${first.message}${more}`;
 }
 
-// Control characters would reach logs, headers and zone text.
-const CONTROL = /[\p{Cc}\p{Cf}\u2028\u2029]/u;
+// Control characters would reach logs, headers and zone text; half a surrogate pair does not survive UTF-8.
+const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u;
 
 /** One object of the input; fields that nobody asked for are errors when `finish` is called. */
 export class InputObject {
@@ -102,7 +102,8 @@ export class InputObject {
   integer(key: string, min: number, max: number): number | undefined {
     const value = this.raw(key);
     if (value === undefined) return undefined;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    // `+ 0` makes -0 the 0 it will be once it is stored.
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value + 0;
     return this.fail(key, `must be a whole number from ${min} to ${max}`);
   }
 

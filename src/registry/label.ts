@@ -34,7 +34,8 @@ export function portNameProblem(name: string): string | undefined {
 /** What is wrong with an id of an instance or a check; undefined when it is fine. */
 export function idProblem(id: string): string | undefined {
   if (!ID.test(id)) return 'an id is 1 to 128 of A-Z a-z 0-9 . _ : @ -';
-  return TREACHEROUS_KEYS.has(id) ? `'${id}' cannot be an id` : undefined;
+  // Clients take `.` and `..` out of a path, escaped or not: such an instance could never be asked for.
+  return TREACHEROUS_KEYS.has(id) || id === '.' || id === '..' ? `'${id}' cannot be an id` : undefined;
 }
 
 /** May this be a key in an object? */
@@ -42,12 +43,18 @@ export function isTreacherousKey(key: string): boolean {
   return TREACHEROUS_KEYS.has(key);
 }
 
-/** A host name: at least one label with a letter, at most 253 characters, no trailing dot. */
+/**
+ * A host name: at most 253 characters, no trailing dot, the last label not a number. What ends in a number, `0x7f` too,
+ * is an IPv4 address to resolvers and browsers.
+ */
 export function isHostName(text: string): boolean {
+  const labels = text.split('.');
+  const last = labels.at(-1)!;
   return (
     text.length <= 253 &&
-    text.split('.').every((label) => HOST_LABEL.test(label)) &&
-    /[a-z]/i.test(text.split('.').at(-1)!)
+    labels.every((label) => HOST_LABEL.test(label)) &&
+    /[a-z]/i.test(last) &&
+    !/^0x[0-9a-f]*$/i.test(last)
   );
 }
 

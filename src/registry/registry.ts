@@ -10,17 +10,18 @@ import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { CheckSpec, ProbeResult } from '../health/check-spec.ts';
 import type { Change, ServiceState } from './change.ts';
+import { ExpiredLeases } from './expired-leases.ts';
 import type { Instance, InstanceState, Load } from './instance.ts';
 import { LeaseTimers } from './lease-timers.ts';
 import type { Policy } from './policy.ts';
 import { Roster } from './roster.ts';
 import { StatusSaver } from './status-saver.ts';
 import type { CommittedBatch, Mutation, Precondition, Store } from './store.ts';
-import { readStored, type StoredHold, type StoredInstance, storedKey } from './stored.ts';
+import { inLoadOrder, readStored, type StoredHold, type StoredInstance, storedKey } from './stored.ts';
+import { Turns } from './turns.ts';
 
-/** Writers that race for one instance try again with what the other wrote. */
+/** A write that lost against another node's tries again with what the other wrote. */
 const MAX_ATTEMPTS = 8;
-const EXPIRY_RETRY_MS = 1000;
 
 export interface RegistryOptions {
   readonly store: Store;
@@ -35,6 +36,8 @@ export class Registry {
   readonly #roster: Roster;
   readonly #leases: LeaseTimers;
   readonly #saver: StatusSaver;
+  readonly #turns = new Turns();
+  readonly #expired: ExpiredLeases;
   readonly #listeners = new Set<(change: Change) => void>();
   #unwatch: () => void = () => {};
   #staticIds = new Set<string>();
@@ -46,10 +49,17 @@ export class Registry {
     this.#log = options.log;
     this.#roster = new Roster(options.clock, firstSequence, (change) => this.#tell(change));
     this.#leases = new LeaseTimers(options.clock, (id) => this.#leaseExpired(id));
+    this.#expired = new ExpiredLeases({
+      clock: options.clock,
+      log: options.log,
+      turns: this.#turns,
+      isDue: (id) => this.#roster.isLeaseExpired(id) && !this.#existing(id).isStatic,
+      remove: (id) => this.#remove(id),
+    });
     this.#saver = new StatusSaver(options.store, this.#roster, options.clock, options.log);
   }
 
-  /** Load everything from the store and follow it from there. */
+  /** Load everything from the store and follow it from there. Rejects as the store's `load` does. */
   static async open(options: RegistryOptions): Promise<Registry> {
     // Watching begins before loading, so that nothing falls between the two.
     const early: CommittedBatch[] = [];
@@ -58,12 +68,14 @@ export class Registry {
       if (state.registry === undefined) early.push(batch);
       else state.registry.#apply(batch);
     });
-    const snapshot = await options.store.load();
+    const snapshot = await options.store.load().catch((error: unknown) => {
+      unwatch();
+      throw error;
+    });
     const registry = new Registry(options, snapshot.revision);
     registry.#unwatch = unwatch;
-    // What an instance is restored with must be there before the instance itself.
-    const records = snapshot.records.toSorted((a, b) => Number(isRegistration(a.key)) - Number(isRegistration(b.key)));
-    for (const record of records) registry.#applyOne(record.key, record.value, record.revision);
+    for (const record of inLoadOrder(snapshot.records)) registry.#applyOne(record.key, record.value, record.revision);
+    registry.#roster.endRestoring();
     for (const batch of early) if (batch.revision > snapshot.revision) registry.#apply(batch);
     state.registry = registry;
     return registry;
@@ -111,19 +123,16 @@ export class Registry {
    */
   async register(instance: Instance, onlyNew = false): Promise<{ state: InstanceState; isNew: boolean }> {
     let isNew = true;
-    await this.#retrying(async () => {
+    const state = await this.#write(instance.id, async () => {
       const current = this.#roster.instance(instance.id);
       isNew = current === undefined;
       if (current !== undefined) this.#checkReplaceable(current, instance, onlyNew);
-      if (current !== undefined && isDeepStrictEqual(current.instance, instance)) return;
-      const value: StoredInstance = {
-        instance,
-        registeredAtMs: current?.registeredAtMs ?? this.#clock.wallMs(),
-      };
-      await this.#commit([{ key: storedKey('instance', instance.id), value }], [at('instance', instance.id, current)]);
+      if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
+        await this.#commitInstance(instance, current);
+      }
+      this.#renewLease(instance.id, undefined);
     });
-    this.#renewLease(instance.id, undefined);
-    return { state: this.#existing(instance.id), isNew };
+    return { state, isNew };
   }
 
   #checkReplaceable(current: InstanceState, instance: Instance, onlyNew: boolean): void {
@@ -137,6 +146,10 @@ export class Registry {
 
   /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
   async deregister(id: string): Promise<void> {
+    await this.#turns.take(id, () => this.#remove(id));
+  }
+
+  async #remove(id: string): Promise<void> {
     if (this.#existing(id).isStatic) throw readOnly(id);
     const kinds = ['instance', 'status', 'hold'] as const;
     await this.#commit(
@@ -169,22 +182,25 @@ export class Registry {
 
   /**
    * Change an instance from what it is now, without renewing its lease; with `ifRevision`, only while that is its
-   * revision. `change` may be called again when another writer was faster.
+   * revision. `change` may be called again when another node was faster.
    * Throws CodedError: `unknown_instance`, `read_only`, `precondition_failed`, `store_unavailable`.
    */
   async update(id: string, change: (instance: Instance) => Instance, ifRevision?: number): Promise<InstanceState> {
-    await this.#retrying(async () => {
+    return await this.#write(id, async () => {
       const current = this.#existing(id);
       if (current.isStatic) throw readOnly(id);
       if (ifRevision !== undefined && current.revision !== ifRevision) {
         throw new CodedError('precondition_failed', `instance '${id}' is at revision ${current.revision}`);
       }
       const instance = change(current.instance);
-      if (isDeepStrictEqual(current.instance, instance)) return;
-      const value: StoredInstance = { instance, registeredAtMs: current.registeredAtMs };
-      await this.#commit([{ key: storedKey('instance', id), value }], [at('instance', id, current)]);
+      if (!isDeepStrictEqual(current.instance, instance)) await this.#commitInstance(instance, current);
     });
-    return this.#existing(id);
+  }
+
+  async #commitInstance(instance: Instance, current: InstanceState | undefined): Promise<void> {
+    const registeredAtMs = current?.registeredAtMs ?? this.#clock.wallMs();
+    const value: StoredInstance = { instance, registeredAtMs };
+    await this.#commit([{ key: storedKey('instance', instance.id), value }], [unchanged(instance.id, current)]);
   }
 
   /** Take an instance out of the answers, or back, keeping it registered. Throws CodedError. */
@@ -198,13 +214,16 @@ export class Registry {
   }
 
   async #setHold(id: string, change: Partial<StoredHold>): Promise<InstanceState> {
-    const { draining, maintenance } = this.#existing(id);
-    const service = this.#roster.service(this.#existing(id).instance.service);
-    const own = maintenance === service?.maintenance ? null : (maintenance ?? null);
-    const hold: StoredHold = { draining, maintenance: own, ...change };
-    const isIdle = !hold.draining && hold.maintenance === null;
-    await this.#commit([{ key: storedKey('hold', id), value: isIdle ? undefined : hold }], []);
-    return this.#existing(id);
+    return await this.#write(id, async () => {
+      const current = this.#existing(id);
+      const before = this.#roster.holdOf(id);
+      const hold: StoredHold = { ...before, ...change };
+      if (isDeepStrictEqual(hold, before)) return;
+      const isIdle = !hold.draining && hold.maintenance === null;
+      const mutation = { key: storedKey('hold', id), value: isIdle ? undefined : hold };
+      // Not without its instance: a hold left behind would meet the next one of that id.
+      await this.#commit([mutation], [unchanged(id, current)]);
+    });
   }
 
   /** Put a whole service, with every instance it has or will have, into maintenance, or end it. */
@@ -228,9 +247,13 @@ export class Registry {
     }
   }
 
-  /** Renew the lease and note the load. Returns when the lease runs out, if there is one. */
+  /**
+   * Renew the lease and note the load. Returns when the lease runs out, if there is one. Throws CodedError
+   * `unknown_instance`, also when the instance is just being deregistered because its lease ran out.
+   */
   heartbeat(id: string, load: Load | undefined): number | undefined {
     this.#existing(id);
+    if (this.#expired.isLeaving(id)) throw unknown(id);
     return this.#renewLease(id, load);
   }
 
@@ -253,7 +276,7 @@ export class Registry {
       }
     }
     const ids = new Set(instances.map((instance) => instance.id));
-    for (const id of this.#staticIds) if (!ids.has(id)) this.#roster.remove(id);
+    for (const id of this.#staticIds) if (!ids.has(id)) this.#removeStatic(id);
     this.#staticIds = ids;
     for (const instance of instances) {
       const current = this.#roster.instance(instance.id);
@@ -263,10 +286,20 @@ export class Registry {
     }
   }
 
+  #removeStatic(id: string): void {
+    const isHeld = this.#roster.isHeld(id);
+    this.#roster.remove(id);
+    if (!isHeld) return;
+    this.#commit([{ key: storedKey('hold', id), value: undefined }], []).catch((error: unknown) => {
+      this.#log.warn({ instance: id, reason: errorMessage(error) }, 'what was held of a static instance stays stored');
+    });
+  }
+
   /** Stop timers and store what is waiting; the store itself stays open. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#leases.stop();
+    this.#expired.stop();
     await this.#saver.flush();
     this.#saver.stop();
     this.#unwatch();
@@ -274,7 +307,7 @@ export class Registry {
 
   #existing(id: string): InstanceState {
     const state = this.#roster.instance(id);
-    if (state === undefined) throw new CodedError('unknown_instance', `no instance '${id}'`);
+    if (state === undefined) throw unknown(id);
     return state;
   }
 
@@ -289,17 +322,7 @@ export class Registry {
   #leaseExpired(id: string): void {
     this.#log.info({ instance: id }, 'lease expired');
     this.#roster.expireLease(id);
-    this.#deregisterExpired(id);
-  }
-
-  #deregisterExpired(id: string): void {
-    const state = this.#roster.instance(id);
-    // A heartbeat may have brought it back while the store was failing.
-    if (this.#stopped || state === undefined || state.isStatic || state.reason !== 'lease expired') return;
-    this.deregister(id).catch((error: unknown) => {
-      this.#log.warn({ instance: id, reason: errorMessage(error) }, 'expired instance could not be deregistered yet');
-      this.#clock.after(EXPIRY_RETRY_MS, () => this.#deregisterExpired(id));
-    });
+    this.#expired.begin(id);
   }
 
   async #commit(mutations: readonly Mutation[], preconditions: readonly Precondition[]): Promise<void> {
@@ -307,15 +330,18 @@ export class Registry {
     await this.#store.commit(mutations, preconditions);
   }
 
-  async #retrying(attempt: () => Promise<void>): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await attempt();
-        return;
-      } catch (error) {
-        if (!(error instanceof CodedError && error.code === 'conflict') || tries >= MAX_ATTEMPTS) throw error;
+  /** Run a write in the id's turn, again when another node was faster. Returns the instance as it is then. */
+  async #write(id: string, attempt: () => Promise<void>): Promise<InstanceState> {
+    return await this.#turns.take(id, async () => {
+      for (let tries = 1; ; tries++) {
+        try {
+          await attempt();
+          return this.#existing(id);
+        } catch (error) {
+          if (!(error instanceof CodedError && error.code === 'conflict') || tries >= MAX_ATTEMPTS) throw error;
+        }
       }
-    }
+    });
   }
 
   #apply(batch: CommittedBatch): void {
@@ -340,16 +366,24 @@ export class Registry {
   }
 
   #tell(change: Change): void {
-    for (const listener of this.#listeners) listener(change);
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // A bug above us; the rest of the batch must be applied all the same.
+        this.#log.error({ err: error, kind: change.kind, service: change.service }, 'a registry listener threw');
+      }
+    }
   }
 }
 
-function isRegistration(key: string): boolean {
-  return key.startsWith('instance/');
+/** Holds while the registration is what `current` shows (not in the store: undefined, or a static instance). */
+function unchanged(id: string, current: InstanceState | undefined): Precondition {
+  return { key: storedKey('instance', id), revision: current?.revision ?? 0 };
 }
 
-function at(kind: 'instance', id: string, current: InstanceState | undefined): Precondition {
-  return { key: storedKey(kind, id), revision: current?.revision ?? 0 };
+function unknown(id: string): CodedError {
+  return new CodedError('unknown_instance', `no instance '${id}'`);
 }
 
 function readOnly(id: string): CodedError {

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { ProbeResult } from '../health/check-spec.ts';
 import type { Change, ChangeKind, ServiceState } from './change.ts';
-import type { CheckState, Instance, InstanceState, Load } from './instance.ts';
+import { type CheckState, type Instance, type InstanceState, isAnswerable, type Load } from './instance.ts';
 import type { Policy } from './policy.ts';
 import { deriveStatus } from './status.ts';
 import type { StoredEntry, StoredHold, StoredStatus } from './stored.ts';
@@ -26,6 +26,7 @@ export class Roster {
   readonly #holds = new Map<string, StoredHold>();
   readonly #restored = new Map<string, StoredStatus>();
   readonly #expiredLeases = new Set<string>();
+  #isRestoring = true;
   #sequence: number;
 
   constructor(clock: Clock, firstSequence: number, emit: (change: Change) => void) {
@@ -64,6 +65,27 @@ export class Roster {
     return this.#instances.values();
   }
 
+  /** What is held of one instance, apart from its service's maintenance. */
+  holdOf(id: string): StoredHold {
+    return this.#holds.get(id) ?? NO_HOLD;
+  }
+
+  isHeld(id: string): boolean {
+    return this.#holds.has(id);
+  }
+
+  /** Did the lease run out, and is the instance still here? */
+  isLeaseExpired(id: string): boolean {
+    return this.#expiredLeases.has(id);
+  }
+
+  /** Everything there was at the start is here: statuses that come from now on are our own. */
+  endRestoring(): void {
+    this.#isRestoring = false;
+    // What is left belongs to no instance and must not meet a later one of the same id.
+    this.#restored.clear();
+  }
+
   /** Apply one entry from the store. */
   apply(entry: StoredEntry, revision: number): void {
     switch (entry.kind) {
@@ -73,7 +95,7 @@ export class Roster {
         break;
       case 'status':
         // Our own status writes come back to us; what matters is only what was there before we started.
-        if (entry.value !== undefined && !this.#instances.has(entry.id)) this.#restored.set(entry.id, entry.value);
+        if (this.#isRestoring && entry.value !== undefined) this.#restored.set(entry.id, entry.value);
         break;
       case 'hold':
         this.#hold(entry.id, entry.value);
@@ -88,8 +110,11 @@ export class Roster {
 
   /** Add or replace an instance. */
   put(instance: Instance, about: { revision: number; registeredAtMs: number; isStatic: boolean }): void {
-    const before = this.#instances.get(instance.id);
-    if (before !== undefined && before.instance.service !== instance.service) this.remove(instance.id);
+    let before = this.#instances.get(instance.id);
+    if (before !== undefined && before.instance.service !== instance.service) {
+      this.#unlist(before);
+      before = undefined;
+    }
     const restored = this.#restored.get(instance.id);
     this.#restored.delete(instance.id);
     this.#expiredLeases.delete(instance.id);
@@ -107,12 +132,15 @@ export class Roster {
   remove(id: string): void {
     const state = this.#instances.get(id);
     this.#holds.delete(id);
-    this.#restored.delete(id);
     this.#expiredLeases.delete(id);
-    if (state === undefined) return;
+    if (state !== undefined) this.#unlist(state);
+  }
+
+  #unlist(state: InstanceState): void {
+    const { id, service } = state.instance;
     this.#instances.delete(id);
-    this.#services.get(state.instance.service)?.instances.delete(id);
-    this.#changed('deregister', state.instance.service, state);
+    this.#services.get(service)?.instances.delete(id);
+    this.#changed('deregister', service, state);
   }
 
   /** A check's news: its outcome after rise and fall. Tells whether the outcome changed. */
@@ -176,7 +204,7 @@ export class Roster {
   ): void {
     const { id } = draft.instance;
     const service = this.#serviceFor(draft.instance.service);
-    const hold = this.#holds.get(id) ?? NO_HOLD;
+    const hold = this.holdOf(id);
     const maintenance = hold.maintenance ?? service.maintenance;
     const verdict = deriveStatus({
       checks: draft.instance.checks,
@@ -227,7 +255,8 @@ function isKnown(service: Service): boolean {
 
 /**
  * Check states of an instance that is being put in place: unchanged checks keep theirs, a restart resumes the stored
- * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral.
+ * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral. Live is one that its
+ * checks let be answered: a new check must not make a failing one look well.
  */
 function carryOver(
   instance: Instance,
@@ -236,7 +265,7 @@ function carryOver(
   nowMs: number,
 ): Record<string, CheckState> {
   const states: Record<string, CheckState> = {};
-  const isLive = before !== undefined && before.status !== 'pending';
+  const isLive = before !== undefined && isWell(before);
   for (const check of instance.checks) {
     const known = before?.instance.checks.find((each) => each.id === check.id);
     const kept = before?.checks[check.id];
@@ -244,7 +273,8 @@ function carryOver(
       restored !== undefined && Object.hasOwn(restored.checks, check.id) ? restored.checks[check.id] : undefined;
     if (kept !== undefined && isDeepStrictEqual(known, check)) states[check.id] = kept;
     else if (before === undefined && resumed !== undefined) {
-      states[check.id] = { ...resumed, latencyMs: undefined, neutral: false };
+      const outcome = resumed.outcome ?? undefined;
+      states[check.id] = { ...resumed, outcome, latencyMs: undefined, neutral: outcome === undefined };
     } else {
       states[check.id] = {
         outcome: check.initial,
@@ -256,4 +286,12 @@ function carryOver(
     }
   }
   return states;
+}
+
+/** Would it be answered, were it not for leases, draining and maintenance? */
+function isWell({ instance, checks: states }: InstanceState): boolean {
+  const { checks } = instance;
+  return isAnswerable(
+    deriveStatus({ checks, states, draining: false, maintenance: undefined, leaseExpired: false }).status,
+  );
 }

@@ -4,12 +4,16 @@
 // and are stored after; what could not be stored is tried again.
 
 import type { Clock, Timer } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { InstanceState } from './instance.ts';
 import type { Roster } from './roster.ts';
 import type { Mutation, Store } from './store.ts';
 import { type StoredStatus, storedKey } from './stored.ts';
 
 const RETRY_MS = 1000;
+/** Registrations may change while their outcomes are on the way to the store, but not for ever. */
+const MAX_CONFLICTS = 8;
 
 /** Keeps `status/<id>` up to date with the roster. */
 export class StatusSaver {
@@ -20,6 +24,8 @@ export class StatusSaver {
   #dirty = new Set<string>();
   #running: Promise<void> | undefined;
   #retry: Timer | undefined;
+  #conflicts = 0;
+  #stopped = false;
 
   constructor(store: Store, roster: Roster, clock: Clock, log: Logger) {
     this.#store = store;
@@ -40,15 +46,20 @@ export class StatusSaver {
     while (this.#running !== undefined) await this.#running;
   }
 
+  /** Store nothing more. */
   stop(): void {
+    this.#stopped = true;
     this.#retry?.cancel();
   }
 
   #start(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
+    if (this.#stopped) return;
     this.#running = this.#drain().finally(() => {
       this.#running = undefined;
+      // Marked after the last look and before now.
+      if (this.#dirty.size > 0 && this.#retry === undefined) this.#start();
     });
   }
 
@@ -57,25 +68,40 @@ export class StatusSaver {
       const ids = this.#dirty;
       this.#dirty = new Set();
       try {
-        const mutations = [...ids].map((id) => this.#mutation(id)).filter((each) => each !== undefined);
-        if (mutations.length > 0) await this.#store.commit(mutations);
+        await this.#save(ids);
+        this.#conflicts = 0;
       } catch (error) {
-        this.#log.warn({ err: error, instances: ids.size }, 'health outcomes could not be stored; will try again');
         for (const id of ids) this.#dirty.add(id);
+        const isConflict = error instanceof CodedError && error.code === 'conflict';
+        if (isConflict && ++this.#conflicts < MAX_CONFLICTS) continue;
+        this.#conflicts = 0;
+        this.#log.warn({ err: error, instances: ids.size }, 'health outcomes could not be stored; will try again');
         this.#retry = this.#clock.after(RETRY_MS, () => this.#start());
         return;
       }
     }
   }
 
-  #mutation(id: string): Mutation | undefined {
-    const state = this.#roster.instance(id);
-    if (state === undefined || state.isStatic) return undefined;
-    const checks: StoredStatus['checks'] = Object.fromEntries(
-      Object.entries(state.checks).flatMap(([checkId, { outcome, output, sinceMs }]) =>
-        outcome === undefined ? [] : [[checkId, { outcome, output, sinceMs }]],
-      ),
-    );
-    return { key: storedKey('status', id), value: { checks } satisfies StoredStatus };
+  async #save(ids: ReadonlySet<string>): Promise<void> {
+    const states = [...ids]
+      .map((id) => this.#roster.instance(id))
+      .filter((state) => state !== undefined)
+      .filter((state) => !state.isStatic);
+    if (states.length === 0) return;
+    // Not when the instance went or changed meanwhile: nobody would remove an outcome that outlives its instance.
+    const preconditions = states.map(({ instance, revision }) => ({
+      key: storedKey('instance', instance.id),
+      revision,
+    }));
+    await this.#store.commit(states.map(statusMutation), preconditions);
   }
+}
+
+function statusMutation({ instance, checks: states }: InstanceState): Mutation {
+  const checks: StoredStatus['checks'] = Object.fromEntries(
+    Object.entries(states).flatMap(([checkId, { outcome, output, sinceMs, neutral }]) =>
+      outcome === undefined && !neutral ? [] : [[checkId, { outcome: outcome ?? null, output, sinceMs }]],
+    ),
+  );
+  return { key: storedKey('status', instance.id), value: { checks } satisfies StoredStatus };
 }

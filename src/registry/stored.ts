@@ -7,15 +7,16 @@
 import type { Outcome } from '../health/check-spec.ts';
 import type { Instance } from './instance.ts';
 import type { Policy } from './policy.ts';
+import type { StoreRecord } from './store.ts';
 
 export interface StoredInstance {
   readonly instance: Instance;
   readonly registeredAtMs: number;
 }
 
-/** Outcomes by check id, so that a restart begins where it stopped. */
+/** Outcomes by check id, so that a restart begins where it stopped; null: neutral, and no result yet. */
 export interface StoredStatus {
-  readonly checks: Readonly<Record<string, { outcome: Outcome; output: string; sinceMs: number }>>;
+  readonly checks: Readonly<Record<string, { outcome: Outcome | null; output: string; sinceMs: number }>>;
 }
 
 export interface StoredHold {
@@ -43,6 +44,16 @@ export function storedKey(kind: StoredKind, id: string): string {
 /** The entry behind a key and value; undefined for keys of a later version. */
 export function readStored(key: string, value: unknown): StoredEntry | undefined {
   const slash = key.indexOf('/');
-  const kind = KINDS.find((each) => each === key.slice(0, slash));
+  const kind = slash < 0 ? undefined : KINDS.find((each) => each === key.slice(0, slash));
   return kind === undefined ? undefined : ({ kind, id: key.slice(slash + 1), value } as StoredEntry);
+}
+
+/**
+ * Records in an order they can be applied in: what an instance is restored with is there before the instance itself,
+ * and instances come in the order in which they were registered.
+ */
+export function inLoadOrder(records: readonly StoreRecord[]): readonly StoreRecord[] {
+  const rank = ({ key, value }: StoreRecord): number =>
+    readStored(key, value)?.kind === 'instance' ? (value as StoredInstance).registeredAtMs : 0;
+  return records.toSorted((a, b) => rank(a) - rank(b));
 }

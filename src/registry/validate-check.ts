@@ -1,5 +1,6 @@
 // validate-check.ts -- health checks from untrusted input, defaults filled in
 
+import { RE2JS } from 're2js';
 import { formatEndpoint, parseIp } from '../base/ip.ts';
 import {
   CHECK_TYPES,
@@ -31,7 +32,7 @@ export interface CheckOwner {
 const LATER_TYPES = ['grpc', 'dns'];
 const DAY_MS = 86_400_000;
 const MIN_INTERVAL_MS = 100;
-/** Longer than any other timeout may be: tells that the interval bounds it. */
+const MAX_REPEATS = 1000;
 const MAX_TIMEOUT_MS = 3_600_000;
 
 /** Read one check; undefined when findings were noted. `id` is the one in the path, if there is one. */
@@ -122,6 +123,7 @@ function readHttp(input: InputObject, owner: CheckOwner): Partial<CheckSpec> {
   const headers = input.textMap('headers', 32, 4096);
   for (const name of Object.keys(headers ?? {})) {
     if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) input.fail('headers', `'${name}' is not a header name`);
+    else if (!/^[\x20-\xff]*$/.test(headers![name]!)) input.fail('headers', `'${name}' holds what no header can`);
   }
   const body = input.raw('body');
   if (body !== undefined && (typeof body !== 'string' || body.length > 4096))
@@ -180,9 +182,24 @@ function readExpectation(input: InputObject | undefined): Expectation | undefine
     else input.fail('status', 'must hold codes from 100 to 599 like 200, or ranges like "200-299"');
   }
   const body = input.text('body', 1024);
+  const problem = body === undefined ? undefined : patternProblem(body);
+  if (problem !== undefined) input.fail('body', problem);
   input.unsupported('json');
   input.finish();
   return { ...(status.length > 0 ? { status } : {}), ...(body === undefined ? {} : { body }) };
+}
+
+/** RE2 is linear in the text, but `x{1000}` over and over makes a pattern that takes a third of a second to compile. */
+function patternProblem(text: string): string | undefined {
+  const counts = text.matchAll(/\{(\d+)(?:,(\d*))?\}/g);
+  const repeats = [...counts].reduce((sum, [, least, most]) => sum + Number(most || least), 0);
+  if (repeats > MAX_REPEATS) return `repeats more than ${MAX_REPEATS} times in all`;
+  try {
+    RE2JS.compile(text);
+    return undefined;
+  } catch {
+    return 'is not a regular expression in RE2 syntax';
+  }
 }
 
 function isStatusSet(value: unknown): value is number | string {

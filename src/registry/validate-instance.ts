@@ -110,7 +110,10 @@ function readAddress(input: InputObject, service: string | undefined, rules: Ins
 function readPorts(input: InputObject | undefined): Readonly<Record<string, NamedPort>> {
   const ports: Record<string, NamedPort> = {};
   const names = input?.keys() ?? [];
-  if (names.length > MAX_PORTS) input!.fail('', `has ${names.length} ports (at most ${MAX_PORTS})`);
+  if (names.length > MAX_PORTS) {
+    for (const name of names) input!.has(name);
+    return input!.fail('', `has ${names.length} ports (at most ${MAX_PORTS})`) ?? {};
+  }
   for (const name of names) {
     const problem = portNameProblem(name);
     const value = input!.raw(name);
@@ -169,16 +172,27 @@ function readChecks(
   owner: { address: string; port: number },
   defaults: CheckDefaults,
 ): readonly CheckSpec[] {
+  const objects = (input.list('checks', MAX_CHECKS) ?? []).map((each, index) =>
+    InputObject.of(each, input.at(`checks[${index}]`), input.findings),
+  );
+  const stated = new Set(objects.map((object) => object?.raw('id')));
   const checks: CheckSpec[] = [];
-  for (const [index, each] of (input.list('checks', MAX_CHECKS) ?? []).entries()) {
-    const path = input.at(`checks[${index}]`);
-    const object = InputObject.of(each, path, input.findings);
-    const check = object === undefined ? undefined : readCheck(object, owner, defaults);
-    if (check === undefined) continue;
-    if (checks.some((other) => other.id === check.id)) object!.fail('id', `'${check.id}' stands twice`);
+  for (const object of objects) {
+    const read = object === undefined ? undefined : readCheck(object, owner, defaults);
+    if (read === undefined) continue;
+    const isTaken = (id: string): boolean => checks.some((other) => other.id === id);
+    const check = object!.has('id') ? read : { ...read, id: freeId(read.type, (id) => isTaken(id) || stated.has(id)) };
+    if (isTaken(check.id)) object!.fail('id', `'${check.id}' stands twice`);
     checks.push(check);
   }
   return checks;
+}
+
+/** The id of a check that states none: its type, numbered from the second on. */
+function freeId(type: string, isTaken: (id: string) => boolean): string {
+  let id = type;
+  for (let number = 2; isTaken(id); number++) id = `${type}-${number}`;
+  return id;
 }
 
 /** Read a check that is set up on its own. Throws CodedError `invalid` or `not_supported`. */

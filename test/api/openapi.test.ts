@@ -195,6 +195,13 @@ describe('what is not there', () => {
   }
 });
 
+it('a body of any type does not hide that', async () => {
+  const type = { 'content-type': 'application/dns-message' };
+  assert.equal((await call('POST', '/dns-query', 'x', type)).status, 501);
+  assert.equal((await call('POST', '/v1/services', 'x', type)).status, 405);
+  assert.equal((await call('POST', '/nothing', 'x', type)).status, 404);
+});
+
 describe('operation', () => {
   it('readyz: 503 when not ready, and when stale only if asked to be fresh', async () => {
     const statuses = async () => [(await call('GET', '/readyz')).status, (await call('GET', '/readyz?fresh=1')).status];

@@ -147,10 +147,11 @@ function* commandsOf({ lines, line: first }: Paragraph): Generator<{ command: st
   }
   for (const { text, body } of commands) {
     const [command, ...rest] = text.trim().split(/\s+/);
-    const isNamed = (word: string) => /^[\w.-]+=/.test(word);
+    // A key that holds `=` itself writes it `\\=`.
+    const isNamed = (word: string) => /^(?:[\w.-]|\\=)+=/.test(word);
     const named = rest.filter(isNamed).map((word) => {
-      const at = word.indexOf('=');
-      return [word.slice(0, at), word.slice(at + 1)] as const;
+      const at = word.search(/(?<!\\)=/);
+      return [word.slice(0, at).replaceAll('\\=', '='), word.slice(at + 1)] as const;
     });
     yield { command: command!, words: { plain: rest.filter((word) => !isNamed(word)), named: new Map(named), body } };
   }
