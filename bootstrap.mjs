@@ -5,17 +5,20 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
+const BUILD_LOCK = 'node_modules/.rollcall-build';
+const BUILD_POLL_MS = 100;
 const USAGE = `usage: node bootstrap.mjs COMMAND [ARGUMENT...]
 
   start [ARG...]     run the server; arguments go to \`rollcall serve\`
   demo [ARG...]      run the server with three toy instances to break and mend
   test [WORD...]     the checks and every test; with words, only test files whose path contains one of them
   check              format and lint, types, architecture, unused code
+  build              compile src/ to dist/, unless dist/ is up to date
   bench [ARG...]     the benchmarks
   ordeal [ARG...]    the long runs under load and failure`;
 
@@ -24,6 +27,7 @@ const COMMANDS = {
   demo: (args) => runServer('demo', args),
   test: (args) => runTests(args),
   check: async () => (runChecks() ? 0 : 1),
+  build: async () => build(),
   bench: (args) => runScript('test/bench/bench.ts', args),
   ordeal: (args) => runScript('test/ordeal/ordeal.ts', args),
 };
@@ -107,12 +111,50 @@ function suits(list, value) {
 
 // --- building -------------------------------------------------------------------------------------------------------
 
-/** Compile src/ to dist/ unless dist/ was made from these very sources by this very compiler. */
+/** Compile src/ to dist/ unless dist/ was made from these very sources by this very compiler. One process at a time. */
 function build() {
+  takeBuildLock();
+  let isBuilt = false;
+  try {
+    isBuilt = buildIfStale();
+  } finally {
+    rmSync(BUILD_LOCK, { force: true });
+  }
+  if (!isBuilt) fail('the build failed');
+}
+
+/** Wait while a living process builds; a lock left behind by a killed one counts for nothing. */
+function takeBuildLock() {
+  for (;;) {
+    try {
+      writeFileSync(BUILD_LOCK, String(process.pid), { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (isLeftBehind(BUILD_LOCK)) rmSync(BUILD_LOCK, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUILD_POLL_MS);
+  }
+}
+
+/** Whether the process that holds a lock is gone. Also true when it holds it for longer than any build takes. */
+function isLeftBehind(lock) {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    const ageMs = Date.now() - statSync(lock).mtimeMs;
+    if (pid > 0 && ageMs < 600_000) process.kill(pid, 0);
+    return pid > 0 ? ageMs > 600_000 : ageMs > 10_000;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
+}
+
+/** False when the compiler found errors. */
+function buildIfStale() {
   const stamp = 'dist/.sources';
   const sources = listFiles('src');
   const digest = digestOf([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return true;
   say('building (tsc) ...');
   rmSync(stamp, { force: true });
   const result = spawnSync(
@@ -122,9 +164,10 @@ function build() {
       stdio: 'inherit',
     },
   );
-  if (result.status !== 0) fail('the build failed');
+  if (result.status !== 0) return false;
   removeStale(sources);
   writeFileSync(stamp, digest);
+  return true;
 }
 
 /** Remove from dist/ what no source file stands for any more. */

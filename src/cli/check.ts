@@ -31,7 +31,7 @@ function check(file: string | undefined, shell: Shell): void {
     zoneCount = zones.length;
     all.push(...found.map((problem) => ({ ...problem, file: shortPath(problem.file, terminal.cwd) })));
   }
-  printProblems(all, shell);
+  reportProblems(all, terminal.out);
   const errors = all.filter(({ severity }) => severity === 'error').length;
   if (errors > 0 || config === undefined) {
     terminal.err(`${plural(errors, 'error')}\n`);
@@ -47,9 +47,9 @@ function check(file: string | undefined, shell: Shell): void {
   terminal.out(`ok: ${printable(source)}, ${parts.join(', ')}\n`);
 }
 
-/** Each problem on a line of standard output, as `file:line:column: message`. */
-export function printProblems(problems: readonly Problem[], { terminal }: Shell): void {
-  for (const problem of problems) terminal.out(`${printable(formatProblem(problem))}\n`);
+/** Write each problem on a line of its own, as `file:line:column: message`. */
+export function reportProblems(problems: readonly Problem[], write: (text: string) => void): void {
+  for (const problem of problems) write(`${printable(formatProblem(problem))}\n`);
 }
 
 /** Relative where that is shorter to read. */

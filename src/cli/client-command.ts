@@ -1,9 +1,9 @@
 // client-command.ts -- what the commands that talk to a server have in common
 
+import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import { ApiClient, DEFAULT_URL } from './http-client.ts';
-import { readFile } from 'node:fs/promises';
 import type { Terminal } from './terminal.ts';
 
 /** What commands are run with. */

@@ -1,7 +1,7 @@
 // drain.ts -- `rollcall drain` and `rollcall maintenance`: taking an instance out of the answers for a while
 
-import { Argument, type Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Argument, type Command } from 'commander';
 import { addClientOptions, type ClientOptions, openApi, type Shell } from './client-command.ts';
 import { pathPart } from './http-client.ts';
 import { printable, toJson } from './output.ts';
@@ -50,9 +50,8 @@ async function drain(id: string, options: DrainOptions, { terminal }: Shell): Pr
     const leftMs = Date.parse(safeAfter) - (Number.isNaN(date) ? Date.now() : date);
     await countDown(Math.min(Math.max(leftMs, 0), MAX_WAIT_MS), terminal);
   }
-  if (options.json) return terminal.out(toJson(reply.body));
   const state = options.wait ? 'may be stopped now' : `may be stopped after ${printable(safeAfter)}`;
-  terminal.out(`${printable(id)} is draining and ${state}\n`);
+  terminal.out(options.json ? toJson(reply.body) : `${printable(id)} is draining and ${state}\n`);
 }
 
 /** No TTL is longer than a day. */

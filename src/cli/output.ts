@@ -1,18 +1,17 @@
 // output.ts -- how results are shown: tables for people, JSON for scripts, and nothing that could steer the terminal
 
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import type { Terminal } from './terminal.ts';
 
 const CONTROL = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
-const ESCAPE_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
 
 /**
  * Text that somebody else wrote, on one line and without control characters or invisible format characters: a check's
  * output or a service's metadata must not be able to move the cursor, colour the screen or hide what stands there.
  */
 export function printable(text: string): string {
-  return text
-    .replace(ESCAPE_SEQUENCE, '')
+  return stripVTControlCharacters(text)
     .replace(/[\r\n\t]+/g, ' ')
     .replace(CONTROL, '');
 }

@@ -3,7 +3,14 @@
 import { type Command, Option } from 'commander';
 import { CodedError } from '../base/errors.ts';
 import { STRATEGY_NAMES } from '../registry/policy.ts';
-import { addClientOptions, type ClientOptions, integerOption, openApi, readJsonFile, type Shell } from './client-command.ts';
+import {
+  addClientOptions,
+  type ClientOptions,
+  integerOption,
+  openApi,
+  readJsonFile,
+  type Shell,
+} from './client-command.ts';
 import { type ApiClient, pathPart } from './http-client.ts';
 import { printable, renderTable, toJson } from './output.ts';
 
@@ -49,7 +56,8 @@ async function set(service: string, options: PolicyOptions, shell: Shell): Promi
   const stated = Object.entries({ strategy, maxAnswers, ttl }).filter(([, value]) => value !== undefined);
   if (stated.length === 0 && file === undefined) throw new CodedError('usage', 'nothing to set: see --help');
   const api = openApi(options, shell.terminal);
-  const present: Present = file === undefined ? await readPresent(api, service) : { policy: await readJsonFile(file, shell.terminal) };
+  const present: Present =
+    file === undefined ? await readPresent(api, service) : { policy: await readJsonFile(file, shell.terminal) };
   const { body } = await api.call(policyPath(service), {
     method: 'PUT',
     body: { ...present.policy, ...Object.fromEntries(stated) },
@@ -76,11 +84,11 @@ async function readPresent(api: ApiClient, service: string): Promise<Present> {
 }
 
 function show({ terminal }: Shell, options: ClientOptions, policy: Policy): void {
-  if (options.json) return terminal.out(toJson(policy));
   const rows = Object.entries(policy).map(([key, value]) => [
     key,
     typeof value === 'string' ? value : JSON.stringify(value),
   ]);
   const columns = [{ head: 'KEY' }, { head: 'VALUE' }];
-  terminal.out(rows.length === 0 ? 'the defaults\n' : renderTable(terminal, columns, rows));
+  if (options.json) terminal.out(toJson(policy));
+  else terminal.out(rows.length === 0 ? 'the defaults\n' : renderTable(terminal, columns, rows));
 }

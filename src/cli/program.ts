@@ -12,7 +12,7 @@ import { printable } from './output.ts';
 import { addPolicyCommand } from './policy.ts';
 import { addQueryCommand } from './query.ts';
 import { addRegisterCommands } from './register.ts';
-import { addServeCommand } from './serve.ts';
+import { addServeCommand, packageVersion } from './serve.ts';
 import { addServiceCommands } from './services.ts';
 import type { Terminal } from './terminal.ts';
 import { addTokenCommand } from './token.ts';
@@ -24,7 +24,8 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     await createProgram(shell).parseAsync(argv, { from: 'user' });
     return shell.exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return exitCodeOf(thrown);
+    // Zero for help that was asked for; all else that commander objects to is a wrong use.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     terminal.err(describe(thrown, terminal));
     return thrown instanceof CodedError && thrown.code === 'usage' ? 2 : 1;
   }
@@ -34,6 +35,7 @@ function createProgram(shell: Shell): Command {
   const { terminal } = shell;
   const program = new Command('rollcall')
     .description('DNS-based service discovery: healthy instances only')
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text),
@@ -53,11 +55,6 @@ function createProgram(shell: Shell): Command {
   addCompletionCommand(program, shell);
   addLaterCommands(program);
   return program;
-}
-
-/** Help that was asked for is fine; help for want of a command, and everything else that commander objects to, is 2. */
-function exitCodeOf({ code }: CommanderError): number {
-  return code === 'commander.helpDisplayed' || code === 'commander.version' ? 0 : 2;
 }
 
 function describe(thrown: unknown, { colors }: Terminal): string {

@@ -1,6 +1,6 @@
 // register.ts -- `rollcall register` and `rollcall deregister`
 
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { CodedError } from '../base/errors.ts';
 import { formatEndpoint } from '../base/ip.ts';
 import {
@@ -97,7 +97,8 @@ function toPorts(named: Readonly<Record<string, string>>): Record<string, { port
   return Object.fromEntries(
     Object.entries(named).map(([name, text]) => {
       const match = /^(\d{1,5})(?:\/(tcp|udp))?$/.exec(text);
-      if (match === null) throw new InvalidArgumentError(`--named-port ${name}=${text}: must be name=port or name=port/udp`);
+      if (match === null)
+        throw new CodedError('usage', `--named-port ${name}=${text}: must be name=port or name=port/udp`);
       return [name, { port: Number(match[1]), proto: match[2] ?? 'tcp' }];
     }),
   );

@@ -1,11 +1,11 @@
 // services.ts -- `rollcall services` and `rollcall instances`: who is there, and how they are
 
-import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
 import { CodedError } from '../base/errors.ts';
 import { addClientOptions, type ClientOptions, collect, openApi, type Shell } from './client-command.ts';
 import { type ApiClient, pathPart } from './http-client.ts';
-import { printable, renderTable, statusColor, toJson } from './output.ts';
+import { renderTable, statusColor, toJson } from './output.ts';
 
 interface ServiceRow {
   readonly name: string;
@@ -52,8 +52,9 @@ export function addServiceCommands(program: Command, shell: Shell): void {
     .option('--watch', 'print them anew whenever something changes')
     .action(async (service: string | undefined, options: InstancesOptions) => {
       const api = openApi(options, shell.terminal);
-      if (options.watch) await watch(api, service, options, shell);
-      else show(shell, options, (await readInstances(api, service, options)).instances);
+      if (options.watch) return watch(api, service, options, shell);
+      const { instances } = await readInstances(api, service, options);
+      shell.terminal.out(options.json ? toJson(instances) : instancesText(shell, instances));
     });
 }
 
@@ -111,36 +112,35 @@ function emptyWhenGone(thrown: unknown): Reading {
   throw thrown;
 }
 
-function show({ terminal }: Shell, options: ClientOptions, instances: readonly InstanceRow[]): void {
-  if (options.json) return terminal.out(toJson(instances, options.json && 'watch' in options ? 0 : 2));
-  if (instances.length === 0) return terminal.out('no instances\n');
+function instancesText({ terminal }: Shell, instances: readonly InstanceRow[]): string {
+  if (instances.length === 0) return 'no instances\n';
   const heads = ['ID', 'SERVICE', 'ADDRESS', 'PORT', 'WEIGHT', 'STATUS', 'TAGS', 'REASON'];
   const columns = heads.map((head) => (head === 'STATUS' ? { head, color: statusColor(terminal) } : { head }));
   const rows = instances.map((each) => [
     ...[each.id, each.service, each.address, String(each.port), String(each.weight), each.status],
     ...[each.tags.join(','), each.reason],
   ]);
-  terminal.out(renderTable(terminal, columns, rows));
+  return renderTable(terminal, columns, rows);
 }
 
-/** Print the instances whenever they differ from what was printed last; ends with the process. */
+/** Print the instances, once and then whenever what is shown of them has changed; ends with the process. */
 async function watch(
   api: ApiClient,
   service: string | undefined,
   options: InstancesOptions,
   shell: Shell,
-): Promise<void> {
+): Promise<never> {
   let index: number | undefined;
-  let shown: string | undefined;
+  let told: string | undefined;
   for (;;) {
     const block = index === undefined ? {} : { index, wait: `${WAIT_SECONDS}s` };
     const reading = await readInstances(api, service, options, service === undefined ? {} : block).catch(emptyWhenGone);
-    const text = JSON.stringify(reading.instances.map(({ id, status, address, port, weight, tags, reason }) => [id, status, address, port, weight, tags, reason]));
-    if (text !== shown) {
-      if (!options.json) shell.terminal.out(`${shown === undefined ? '' : '\n'}${printable(new Date().toISOString())}\n`);
-      show(shell, options, reading.instances);
+    const text = instancesText(shell, reading.instances);
+    if (text !== told) {
+      const time = `${told === undefined ? '' : '\n'}${new Date().toISOString()}\n`;
+      shell.terminal.out(options.json ? toJson(reading.instances, 0) : time + text);
     }
-    shown = text;
+    told = text;
     index = reading.index === 0 ? undefined : reading.index;
     // All services, and one that is not there, are asked again after a while.
     if (service === undefined || index === undefined) await sleep(POLL_MS);

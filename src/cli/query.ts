@@ -1,0 +1,94 @@
+// query.ts -- `rollcall query`: ask a DNS server as a client would
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CodedError } from '../base/errors.ts';
+import { type Endpoint, formatEndpoint, parseEndpoint, parseIp } from '../base/ip.ts';
+import { formatType, parseType } from '../dns/codes.ts';
+import { NameError } from '../dns/name.ts';
+import type { Shell } from './client-command.ts';
+import type { RecordText } from './dns-answer.ts';
+import { askDns, type DnsReply } from './dns-exchange.ts';
+import { printable, renderTable, toJson } from './output.ts';
+
+interface QueryOptions {
+  readonly server: Endpoint;
+  readonly tcp?: boolean;
+  readonly tls?: boolean;
+  readonly https?: boolean;
+  readonly subnet?: string;
+  readonly timeout: number;
+  readonly json?: boolean;
+}
+
+const DEFAULT_SERVER: Endpoint = { address: '127.0.0.1', port: 8600 };
+const DNS_PORT = 53;
+
+/** Add the command. It fails for every rcode but NOERROR, so that scripts need not read the output. */
+export function addQueryCommand(program: Command, shell: Shell): void {
+  program
+    .command('query <name> [type]')
+    .description('ask a DNS server; type is A when it is left out')
+    .addOption(
+      new Option('--server <address:port>', 'whom to ask')
+        .default(DEFAULT_SERVER, formatEndpoint(DEFAULT_SERVER))
+        .argParser(toServer),
+    )
+    .option('--tcp', 'ask by TCP')
+    .option('--tls', 'ask by TLS (not supported yet)')
+    .option('--https', 'ask by HTTPS (not supported yet)')
+    .option('--subnet <cidr>', 'client subnet to state (not supported yet)')
+    .addOption(new Option('--timeout <seconds>', 'how long to wait').default(5).argParser(toSeconds))
+    .option('--json', 'print JSON')
+    .action((name: string, type: string | undefined, options: QueryOptions) =>
+      query(name, type ?? 'A', options, shell),
+    );
+}
+
+function toServer(text: string): Endpoint {
+  const address = parseIp(text.replace(/^\[(.*)\]$/, '$1'));
+  const server = address === undefined ? parseEndpoint(text) : { address: address.text, port: DNS_PORT };
+  if (server !== undefined && server.port > 0) return server;
+  throw new InvalidArgumentError('It must be an address and a port, like 127.0.0.1:8600 or [::1]:8600.');
+}
+
+function toSeconds(text: string): number {
+  const seconds = /^\d{1,3}(\.\d{1,3})?s?$/.test(text) ? Number.parseFloat(text) : 0;
+  if (seconds > 0) return seconds;
+  throw new InvalidArgumentError('It must be a number of seconds.');
+}
+
+async function query(name: string, typeText: string, options: QueryOptions, shell: Shell): Promise<void> {
+  for (const key of ['tls', 'https', 'subnet'] as const) {
+    if (options[key] !== undefined) throw new CodedError('usage', `--${key} is not supported yet`);
+  }
+  const type = parseType(typeText);
+  if (type === undefined) throw new CodedError('usage', `'${typeText}' is not a record type, like A or TYPE65`);
+  const { server } = options;
+  const startMs = performance.now();
+  const reply = await askDns({
+    ...{ name, type, server, timeoutMs: options.timeout * 1000 },
+    ...(options.tcp === undefined ? {} : { tcp: options.tcp }),
+  }).catch((thrown: unknown) => {
+    throw thrown instanceof NameError ? new CodedError('usage', thrown.message) : thrown;
+  });
+  const timeMs = Math.round((performance.now() - startMs) * 10) / 10;
+  const question = { name, type: formatType(type) };
+  if (reply.rcode !== 'NOERROR') shell.exitCode = 1;
+  if (options.json) shell.terminal.out(toJson({ server: formatEndpoint(server), question, timeMs, ...reply }));
+  else show(reply, `${formatEndpoint(server)} by ${reply.transport}, ${timeMs} ms`, shell);
+}
+
+function show(reply: DnsReply, how: string, { terminal }: Shell): void {
+  const sections: readonly [string, readonly RecordText[]][] = [
+    ['answer', reply.answers],
+    ['authority', reply.authorities],
+    ['additional', reply.additionals],
+  ];
+  const columns = ['SECTION', 'NAME', 'TTL', 'TYPE', 'DATA'].map((head) => ({ head }));
+  const rows = sections.flatMap(([section, records]) =>
+    records.map(({ name, ttl, type, data }) => [section, name, String(ttl), type, data]),
+  );
+  if (rows.length > 0) terminal.out(renderTable(terminal, columns, rows));
+  const flags = reply.flags.length === 0 ? '' : ` (${reply.flags.join(' ')})`;
+  terminal.out(`${printable(`${reply.rcode}${flags} from ${how}`)}\n`);
+}
