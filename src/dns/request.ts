@@ -59,8 +59,9 @@ function readBody(reader: WireReader, request: Draft): void {
   const { bytes } = reader;
   const count = (index: number): number => (bytes[4 + index * 2]! << 8) | bytes[5 + index * 2]!;
   if (request.opcode !== OPCODE.QUERY) {
-    // The sections of other opcodes have other meanings; only the question is echoed, when there is one.
+    // The sections of other opcodes have other meanings; only the question is echoed, when there is one, and EDNS.
     if (count(0) === 1) takeQuestion(reader, request);
+    if (count(0) <= 1) findEdns(reader, request, count(1) + count(2), count(3));
     throw new WireError(RCODE.NOTIMP, 'opcode is not implemented');
   }
   // RFC 9619: exactly one question. (None is for cookies only, RFC 7873 section 5.4.)
@@ -81,6 +82,16 @@ function takeQuestion(reader: WireReader, request: Draft): void {
   const name = reader.name(false);
   request.question = { name, type: reader.u16(), class: reader.u16() };
   request.questionEnd = reader.offset;
+}
+
+/** Whoever sent an OPT record gets one (RFC 6891 section 6.1.1), as far as the records can be read at all. */
+function findEdns(reader: WireReader, request: Draft, before: number, additionals: number): void {
+  try {
+    skipRecords(reader, before, undefined);
+    skipRecords(reader, additionals, request);
+  } catch (thrown) {
+    if (!(thrown instanceof WireError)) throw thrown;
+  }
 }
 
 function skipRecords(reader: WireReader, count: number, request: Draft | undefined): void {

@@ -46,11 +46,6 @@ export function withOwner(set: RRset, name: Name): RRset {
   return { ...set, name };
 }
 
-/** Same octets? Good enough for duplicates, since stored RDATA has one form (names keep their case). */
-export function equalRdata(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
-}
-
 /** Records gathered into sets in order of first appearance; repeats are dropped, the least TTL wins. */
 export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
   const sets = new Map<string, { first: ResourceRecord; ttlSeconds: number; rdatas: Map<string, Uint8Array> }>();

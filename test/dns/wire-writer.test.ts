@@ -179,7 +179,7 @@ describe('going back', () => {
   });
 
   const someName = fc
-    .array(fc.constantFrom('a', 'B', 'b', 'cart', 'service', 'local', 'x'.repeat(63)), { maxLength: 4 })
+    .array(fc.constantFrom('a', 'B', 'b', 'cart', 'service', 'local', 'x'.repeat(62)), { maxLength: 4 })
     .map((labels): Name => (labels.length === 0 ? ROOT : parseName(`${labels.join('.')}.`)));
   const step = fc.oneof(
     { weight: 8, arbitrary: fc.record({ name: someName, compress: fc.boolean() }) },

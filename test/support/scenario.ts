@@ -16,8 +16,8 @@
 //   serial                                                   of every zone with dynamic names
 
 import { setImmediate as settle } from 'node:timers/promises';
-import { CodedError } from '../../src/base/errors.ts';
 import { parseDuration } from '../../src/base/duration.ts';
+import { CodedError } from '../../src/base/errors.ts';
 import { FLAG } from '../../src/dns/header.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { soaSerial } from '../../src/dns/rdata/basic.ts';
@@ -231,7 +231,9 @@ function instanceOf({ plain, named }: Words): object {
   const list = (key: string) => named.get(key)?.split(',');
   const group = <T>(prefix: string, read: (value: string) => T) =>
     Object.fromEntries(
-      [...named].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), read(value)]),
+      [...named]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, value]) => [key.slice(prefix.length), read(value)]),
     );
   const port = (value: string) => {
     const [number, proto = 'tcp'] = value.split('/');
