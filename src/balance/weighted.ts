@@ -1,4 +1,4 @@
-// weighted.ts -- smooth weighted round-robin: first places in exact proportion to the weights, evenly interleaved
+// weighted.ts -- smooth weighted round-robin: first places in proportion to the weights, evenly interleaved
 //
 // A cycle of slots is laid out when something changes: a candidate of weight w owns w slots, spread as evenly as they
 // go. A draw reads the slot of its turn and walks on for the further places. SRV carries the same weights.
@@ -6,13 +6,13 @@
 import type { Candidate, Plan } from './plan.ts';
 import { rotate, splitByWeight } from './round-robin.ts';
 
-/** Longer cycles would cost memory without being noticeably truer. */
+/** Longer cycles are not laid out: turns are scattered over the weights instead. */
 const MAX_SLOTS = 4096;
 const MAX_SRV_WEIGHT = 65535;
 
 export function weighted(candidates: readonly Candidate[]): Plan {
   const { active, standby } = splitByWeight(candidates);
-  const cycle = layOutCycle(
+  const memberAt = turnsOf(
     active,
     active.map((index) => candidates[index]!.weight),
   );
@@ -32,33 +32,57 @@ export function weighted(candidates: readonly Candidate[]): Plan {
         takenBy[index] = drawId;
         order[written++] = index;
       };
-      // A heavy candidate may own long runs of the cycle; past a few slots a place, go by weight instead.
-      const steps = Math.min(cycle.length, wanted * 4);
-      for (let i = 0; i < steps && written < wanted; i++) take(cycle[(turn + i) % cycle.length]!);
+      // A heavy candidate may own long runs of turns; past a few turns a place, go by weight instead.
+      for (let i = 0; i < wanted * 4 && written < wanted; i++) take(memberAt(turn + i));
       for (let i = 0; i < byWeight.length && written < wanted; i++) take(byWeight[i]!);
       return rotate(standby, turn, limit, order, written);
     },
   };
 }
 
+/** Whose turn it is. Weights are reduced by their greatest common divisor; small ones make an exact cycle. */
+function turnsOf(members: readonly number[], weights: readonly number[]): (turn: number) => number {
+  const divisor = weights.reduce(greatestCommonDivisor, 0) || 1;
+  const counts = weights.map((weight) => weight / divisor);
+  const total = counts.reduce((sum, each) => sum + each, 0);
+  if (total > MAX_SLOTS) return scatterTurns(members, counts, total);
+  const cycle = layOutCycle(members, counts);
+  return (turn) => cycle[turn % cycle.length]!;
+}
+
+/**
+ * Multiples of the golden ratio fall into every part of a whole in proportion to its size, and evenly (Knuth, TAOCP 6.4):
+ * a cycle of any length that needs no memory.
+ */
+function scatterTurns(members: readonly number[], counts: readonly number[], total: number): (turn: number) => number {
+  let sum = 0;
+  const ends = Float64Array.from(counts, (count) => {
+    sum += count;
+    return sum;
+  });
+  return (turn) => {
+    const at = ((turn * GOLDEN_RATIO) % 1) * total;
+    let low = 0;
+    let high = ends.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (ends[middle]! <= at) low = middle + 1;
+      else high = middle;
+    }
+    return members[low]!;
+  };
+}
+
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
 /** Slots in proportion to the weights: the k-th of w slots of a candidate belongs at (k + 1/2) / w of the cycle. */
-function layOutCycle(members: readonly number[], weights: readonly number[]): Uint16Array {
-  const counts = slotCounts(weights);
+function layOutCycle(members: readonly number[], counts: readonly number[]): Uint16Array {
   const slots: { at: number; member: number }[] = [];
   for (const [i, count] of counts.entries()) {
     for (let k = 0; k < count; k++) slots.push({ at: (k + 0.5) / count, member: members[i]! });
   }
   slots.sort((a, b) => a.at - b.at || a.member - b.member);
   return Uint16Array.from(slots, (slot) => slot.member);
-}
-
-/** Weights as whole numbers of slots: reduced by their greatest common divisor, scaled down when still too many. */
-function slotCounts(weights: readonly number[]): number[] {
-  const divisor = weights.reduce(greatestCommonDivisor, 0) || 1;
-  const reduced = weights.map((weight) => weight / divisor);
-  const total = reduced.reduce((sum, each) => sum + each, 0);
-  if (total <= MAX_SLOTS) return reduced;
-  return reduced.map((each) => Math.max(1, Math.round((each * MAX_SLOTS) / total)));
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

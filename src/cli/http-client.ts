@@ -19,7 +19,6 @@ export interface ApiCall {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default 10 seconds. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 /** A reply of status 2xx. */
@@ -63,7 +62,6 @@ export class ApiClient {
   async call(path: string, options: ApiCall = {}): Promise<ApiReply> {
     const { method = 'GET', body, query, timeoutMs = TIMEOUT_MS } = options;
     const deadline = AbortSignal.timeout(timeoutMs);
-    const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
     const url = `${this.url}${path}${queryString(query ?? {})}`;
     let status: number;
     let text: string;
@@ -78,14 +76,13 @@ export class ApiClient {
           ...options.headers,
         },
         body: body === undefined ? null : JSON.stringify(body),
-        signal,
+        signal: deadline,
         headersTimeout: 0,
         bodyTimeout: 0,
       });
       ({ statusCode: status, headers } = response);
       text = await readText(response.body);
     } catch (thrown) {
-      if (options.signal?.aborted === true) throw new CodedError('aborted', 'the call was given up');
       throw this.#failure(thrown, deadline.aborted, timeoutMs);
     }
     const value = text === '' ? undefined : parseReply(text, this.url);

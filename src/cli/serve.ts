@@ -93,7 +93,7 @@ function writeReadyFile(file: string, { dns, http }: RunningServer['addresses'])
 }
 
 /** Where the server listens, and three commands to try. */
-export function greeting(config: Config, { dns, http }: RunningServer['addresses']): string {
+function greeting(config: Config, { dns, http }: RunningServer['addresses']): string {
   const base = `${config.http.tls === undefined ? 'http' : 'https'}://`;
   const api = base + (http[0] === undefined ? '127.0.0.1:8500' : formatEndpoint(toReachable(http[0])));
   const ask = toReachable(dns[0] ?? { address: '127.0.0.1', port: 8600 });

@@ -81,7 +81,7 @@ function formatSize(octets: number): string {
 }
 
 /** Text that may be empty, which counts as not stated. */
-export function readOptionalText(input: InputObject, key: string, maxLength: number): string | undefined {
+function readOptionalText(input: InputObject, key: string, maxLength: number): string | undefined {
   return input.raw(key) === '' ? undefined : input.text(key, maxLength);
 }
 

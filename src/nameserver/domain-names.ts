@@ -142,6 +142,9 @@ export class DomainNames {
 
   /** The answers of a service's pool; undefined when tags are asked for that no instance has together. */
   #pool(service: ServiceNames, tags: readonly string[]): PoolAnswers | undefined {
+    // A label may hold any octet, even those that join tags in the key below; what is a tag somewhere may not. And a
+    // flood of made-up names stops here, before it looks through the instances.
+    if (!tags.every((tag) => this.#index.hasTag(tag))) return undefined;
     const key = [...new Set(tags)].sort().join(' ');
     const known = service.pools.get(key);
     if (known !== undefined) return known;

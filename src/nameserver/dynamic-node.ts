@@ -24,10 +24,10 @@ export function poolNode(service: string, answers: PoolAnswers, mayBeAlias: bool
   return {
     service,
     rrset(type, owner, random) {
-      if (alias !== undefined) {
-        return type === TYPE.CNAME ? rrset(owner, type, alias.ttlSeconds, [alias.target]) : undefined;
-      }
       switch (type) {
+        case TYPE.CNAME:
+          return alias === undefined ? undefined : rrset(owner, type, alias.ttlSeconds, [alias.target]);
+        // The others beside an alias are for when static records stand in its way (contract section 2).
         case TYPE.A:
           return drawRRset(answers.addresses(4), owner, random);
         case TYPE.AAAA:

@@ -88,11 +88,11 @@ export class PoolAnswers {
   texts(): PreparedSet {
     return this.#cached('TXT', (question) => {
       const members = this.pool.answerable.filter(({ instance }) => Object.keys(instance.meta).length > 0);
-      const byText = new Map(
-        members.map(({ instance }) => [JSON.stringify(instance.meta), metadataStrings(instance)] as const),
-      );
+      const rdatas = members.map(({ instance }) => txtRdata(metadataStrings(instance)));
+      // By their octets: { a: "b=c" } and { "a=b": "c" } read the same, and an RRset has no duplicates.
+      const byText = new Map(rdatas.map((rdata) => [Buffer.from(rdata).toString('latin1'), rdata] as const));
       const candidates = [...byText.keys()].map((key) => ({ key, weight: 1 }));
-      return this.#prepare(question, TYPE.TXT, members, candidates, () => [...byText.values()].map(txtRdata));
+      return this.#prepare(question, TYPE.TXT, members, candidates, () => [...byText.values()]);
     });
   }
 

@@ -6,13 +6,13 @@
 
 import type { Random } from '../base/random.ts';
 import { RCODE, TYPE } from '../dns/codes.ts';
-import { foldedLabels, labelCount, type Name, nameKey } from '../dns/name.ts';
+import { foldedLabels, labelCount, type Name, nameKey, parentName } from '../dns/name.ts';
 import { srvTarget } from '../dns/rdata/locating.ts';
 import { type RRset, rrset, withOwner } from '../dns/rrset.ts';
 import { type Found, findNode, glueOf } from '../zone/lookup.ts';
 import type { ZoneNode } from '../zone/zone.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
-import type { DynamicNode } from './dynamic-node.ts';
+import { type DynamicNode, EMPTY_NON_TERMINAL } from './dynamic-node.ts';
 import { currentSoa, negativeSoa, type ServedZone, type View, type ViewState } from './view.ts';
 
 /** Aliases followed in one answer; the client goes on from there (NSD and Knot have bounds like it). */
@@ -30,7 +30,7 @@ export interface SolveContext {
 
 /** Answer a question of class IN; undefined when the name is outside every zone. */
 export function solve(name: Name, type: number, context: SolveContext): Answer | undefined {
-  const first = context.view.zoneOf(name);
+  const first = zoneFor(name, type, context.view);
   if (first === undefined) return undefined;
   const answer = emptyAnswer();
   const seen = new Set<string>();
@@ -41,10 +41,20 @@ export function solve(name: Name, type: number, context: SolveContext): Answer |
     const target = solveName(owner, type, served, answer, context);
     if (target === undefined || seen.has(nameKey(target))) break;
     owner = target;
-    served = context.view.zoneOf(owner);
+    served = zoneFor(owner, type, context.view);
   }
   addAdditional(answer, context);
   return answer;
+}
+
+/** The zone that answers: the nearest, but for DS at its apex the one above, if that delegates it (RFC 4035 3.1.4.1). */
+function zoneFor(name: Name, type: number, view: View): ServedZone | undefined {
+  const served = view.zoneOf(name);
+  if (type !== TYPE.DS || served === undefined || served.zone.apex.length !== name.length) return served;
+  const above = view.zoneOf(parentName(name));
+  if (above === undefined || above === served) return served;
+  const found = findNode(above.zone, name, () => false);
+  return found.kind === 'delegation' && found.cut.name.length === name.length ? above : served;
 }
 
 /** One round: adds what there is at `owner`; returns the target when that is an alias. */
@@ -132,7 +142,10 @@ function recordsAt(
   served: ServedZone,
   context: SolveContext,
 ): RRset | undefined {
-  if (type === TYPE.ANY) return rrset(owner, TYPE.HINFO, ANY_HINFO_TTL_SECONDS, [ANY_HINFO]);
+  if (type === TYPE.ANY) {
+    const isEmpty = !node?.sets.size && (dynamic === undefined || dynamic === EMPTY_NON_TERMINAL);
+    return isEmpty ? undefined : rrset(owner, TYPE.HINFO, ANY_HINFO_TTL_SECONDS, [ANY_HINFO]);
+  }
   if (type === TYPE.SOA && node === served.zone.root) return currentSoa(served, context.state);
   const own = node?.sets.get(type);
   return own === undefined ? dynamic?.rrset(type, owner, context.random) : withOwner(own, owner);

@@ -28,13 +28,22 @@ export class DnsListener {
   /** Open both, on the same port. Rejects with the system's error. */
   static async open(endpoint: Endpoint, options: DnsListenerOptions): Promise<DnsListener> {
     for (let attempt = 1; ; attempt++) {
-      const udp = await UdpListener.open(endpoint, options.answer, options.log);
       try {
-        return new DnsListener(udp, await TcpListener.open(udp.endpoint, options));
+        return await DnsListener.#openBoth(endpoint, options);
       } catch (error) {
-        await udp.close();
-        if (endpoint.port !== 0 || attempt === PORT_ATTEMPTS) throw error;
+        const mayTryAgain = endpoint.port === 0 && (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+        if (!mayTryAgain || attempt === PORT_ATTEMPTS) throw error;
       }
+    }
+  }
+
+  static async #openBoth(endpoint: Endpoint, options: DnsListenerOptions): Promise<DnsListener> {
+    const udp = await UdpListener.open(endpoint, options.answer, options.log);
+    try {
+      return new DnsListener(udp, await TcpListener.open(udp.endpoint, options));
+    } catch (error) {
+      await udp.close();
+      throw error;
     }
   }
 

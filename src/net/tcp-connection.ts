@@ -18,6 +18,8 @@ export class TcpConnection {
   /** Octets received and not yet answered: part of a message, or more when reading is paused. */
   #pending: Buffer = Buffer.alloc(0);
   #ended = false;
+  /** When we said that we are done; what comes in after is thrown away. */
+  finishedSinceMs: number | undefined;
   /** When a whole query last came in: dribbling octets does not count as activity. */
   lastQueryMs: number;
   /** Since when replies have been waiting for the client; undefined when none are. */
@@ -46,18 +48,27 @@ export class TcpConnection {
     this.#socket.destroy();
   }
 
-  /** Let what is written reach the client, then close. */
+  /**
+   * Let what is written reach the client, then close. Goes on taking what the client sends, since closing with octets
+   * unread resets the connection and may cost the client the replies; `destroy` ends that.
+   */
   finish(): void {
+    if (this.finishedSinceMs !== undefined) return;
+    this.finishedSinceMs = this.#clock.monotonicMs();
+    this.#pending = Buffer.alloc(0);
     this.#socket.end();
+    this.#socket.resume();
   }
 
   #receive(chunk: Buffer): void {
+    if (this.finishedSinceMs !== undefined) return;
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     this.#answerPending();
   }
 
   #resume(): void {
     this.blockedSinceMs = undefined;
+    if (this.finishedSinceMs !== undefined) return;
     this.#socket.resume();
     this.#answerPending();
   }

@@ -20,7 +20,7 @@ export interface TcpLimits {
 export const TCP_LIMITS: TcpLimits = { maxConnections: 1024, idleTimeoutMs: 10_000, writeTimeoutMs: 5000 };
 
 const SWEEP_MS = 1000;
-/** How long a stop waits for replies to be taken. */
+/** How long a client may take to close its side when we have closed ours, at a stop and otherwise. */
 const DRAIN_MS = 1000;
 
 export interface TcpOptions {
@@ -108,8 +108,9 @@ export class TcpListener {
     this.#sweep = this.#options.clock.after(SWEEP_MS, () => {
       const nowMs = this.#options.clock.monotonicMs();
       for (const connection of this.#connections.values()) {
-        const blockedMs = connection.blockedSinceMs === undefined ? 0 : nowMs - connection.blockedSinceMs;
-        if (blockedMs > this.#limits.writeTimeoutMs) connection.destroy();
+        const blockedMs = nowMs - (connection.blockedSinceMs ?? nowMs);
+        const finishedMs = nowMs - (connection.finishedSinceMs ?? nowMs);
+        if (blockedMs > this.#limits.writeTimeoutMs || finishedMs > DRAIN_MS) connection.destroy();
         else if (nowMs - connection.lastQueryMs > this.#limits.idleTimeoutMs) {
           if (connection.isBusy) connection.destroy();
           else connection.finish();

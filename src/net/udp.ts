@@ -36,7 +36,7 @@ export class UdpListener {
   static async open(endpoint: Endpoint, answer: Answerer, log: Logger): Promise<UdpListener> {
     const listener = new UdpListener(endpoint, answer, log);
     try {
-      for (const address of listener.#wanted()) await listener.#bind(address);
+      for (const address of listener.#wanted()) await listener.#bindOrSkip(address);
     } catch (error) {
       await listener.close();
       throw error;
@@ -84,6 +84,14 @@ export class UdpListener {
     );
   }
 
+  /** One address of a wildcard may be going or not ready yet (IPv6 looks for duplicates first); `refresh` follows. */
+  async #bindOrSkip(address: string): Promise<void> {
+    await this.#bind(address).catch((error: unknown) => {
+      if (this.#wildcard === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw error;
+      this.#log.warn({ err: error, address }, 'cannot listen on an address yet');
+    });
+  }
+
   async #bind(address: string): Promise<void> {
     const socket = dgram.createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
     await new Promise<void>((resolve, reject) => {
@@ -96,6 +104,11 @@ export class UdpListener {
       socket.close();
       throw error;
     });
+    // Closed while the address was being taken up.
+    if (this.#closed) {
+      socket.close();
+      return;
+    }
     socket.on('error', (error) => this.#log.warn({ err: error, address }, 'UDP socket failed'));
     socket.on('message', (query, from) => this.#receive(socket, query, from));
     this.#growBuffer(socket);

@@ -7,13 +7,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { runCommand } from '../support/captured-terminal.ts';
 import { findTool } from '../support/tools.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'rollcall-cli-'));
 after(() => rmSync(FOLDER, { recursive: true }));
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 describe('exit codes', () => {
   const rows: readonly (readonly [argv: string, code: number, err: RegExp])[] = [

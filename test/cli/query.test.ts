@@ -76,7 +76,7 @@ describe('rollcall query', () => {
     ['CAA', '0 issue "ca.example"'],
     ['SOA', 'ns.example. host.example. 1 2 3 4 5'],
     // Read by our own codec: dns2 knows no names for these.
-    ['SVCB', '1 a.example. alpn=h2 port=443'],
+    ['SVCB', '1 a.example. alpn="h2" port=443'],
     ['NAPTR', '1 2 "S" "SIP" "" _sip._udp.example.'],
     ['TYPE65280', '\\# 3 ABCDEF'],
   ];
@@ -95,7 +95,7 @@ describe('rollcall query', () => {
   it('shows types that came unasked', async () => {
     const server = await nameServer(answering('cart.example. 5 IN HTTPS 1 . alpn=h2'));
     const { rows } = await ask(server, 'cart.example');
-    assert.deepEqual(rows, ['answer   cart.example.  5    HTTPS  1 . alpn="h2"'.replaceAll('"', '')]);
+    assert.deepEqual(rows, ['answer   cart.example.  5    HTTPS  1 . alpn="h2"']);
   });
 
   it('asks by IPv6, and by TCP', async () => {

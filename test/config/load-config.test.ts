@@ -80,6 +80,45 @@ describe('the defaults', () => {
   }
 });
 
+describe('a configuration that states every default', () => {
+  const text = `
+dns:
+  listen: [127.0.0.1:8600]
+  workers: auto
+  tls: { listen: [], certFile: "", keyFile: "" }
+  proxyProtocol: { from: [] }
+  domains: [service.local]
+  advertise: []
+  zones: ./zones
+  ttl: 5s
+  negativeTtl: 5s
+  maxAnswers: 8
+  maxUdpSize: 1232
+  claimLocal: true
+  reverse: []
+  clientSubnet: { from: [] }
+  forward: { to: [], allow: [loopback, private], timeout: 2s, cacheSize: 10000 }
+  transfer: { to: [] }
+  rateLimit: { responsesPerSecond: auto, slip: 2, ipv4Prefix: 24, ipv6Prefix: 56, exempt: [loopback, private] }
+  cookies: true
+  chaos: false
+http: { listen: [127.0.0.1:8500], tls: { certFile: "", keyFile: "", clientCaFile: "" }, allowHosts: [], maxBody: 256KiB }
+auth: { tokens: [] }
+store: { kind: lmdb, path: ./data }
+health: { interval: 5s, timeout: 2s, rise: 2, fall: 3, jitter: 0.1, concurrency: 512, allowExec: false, allow: [], deny: [link-local, multicast, unspecified] }
+gateway: { listen: [], routes: [] }
+services: []
+schedules: []
+log: { level: info }
+`;
+
+  it('is that of an empty one', () => {
+    const { dns, ...rest } = loadValid(text);
+    const empty = loadValid('');
+    assert.deepEqual({ ...rest, dns: { ...dns, zonesFolderStated: false } }, empty);
+  });
+});
+
 describe('a configuration that says everything', () => {
   it('is read', () => {
     writeFileSync(join(FOLDER, 'cert.pem'), '');

@@ -156,6 +156,12 @@ export interface ExitStatus {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** One listener for all servers: a test may start dozens of them. */
+const KILL_AT_EXIT = new Set<() => void>();
+process.once('exit', () => {
+  for (const kill of KILL_AT_EXIT) kill();
+});
+
 /** A server that a test started. */
 export interface RunningServer {
   readonly pid: number;
@@ -187,12 +193,12 @@ export async function spawnServer(
     child.once('close', (exitCode, signal) => resolve({ exitCode, signal }));
   });
   const kill = () => killGroup(child, 'SIGKILL');
-  process.once('exit', kill);
+  KILL_AT_EXIT.add(kill);
   t.after(async () => {
     kill();
     // Bounded, since a child that left the group may still hold the pipes that `exited` waits for.
     await Promise.race([exited, sleep(2_000, undefined, { ref: false })]);
-    process.off('exit', kill);
+    KILL_AT_EXIT.delete(kill);
   });
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     child.kill(signal);

@@ -1,0 +1,79 @@
+// weighted.test.ts -- first places in proportion to the weights, evenly spread
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { seededRandom } from '../../src/base/random.ts';
+import { weighted } from '../../src/balance/weighted.ts';
+import { candidatesOf, drawOnce, firstPlaces, testStrategy } from '../conformance/strategies.ts';
+
+testStrategy('weighted', weighted);
+
+/** The largest difference between the share of first places and that of the weight. */
+function worstShare(weights: readonly number[], limit: number): number {
+  const draws = 100_000;
+  const counts = firstPlaces(weighted(candidatesOf(...weights)), limit, draws);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return Math.max(...counts.map((count, index) => Math.abs(count / draws - weights[index]! / total)));
+}
+
+describe('weighted', () => {
+  const sets: readonly (readonly number[])[] = [
+    [1],
+    [1, 1, 1],
+    [5, 3, 2],
+    [1, 99],
+    [1, 65535],
+    [65535, 65534, 65533],
+    [10, 20, 30, 0, 40],
+    [7919, 104_729, 3, 17],
+    Array.from({ length: 100 }, (_, index) => index + 1),
+    Array.from({ length: 100 }, (_, index) => (index < 50 ? 1 : 1000)),
+    [...new Array<number>(999).fill(1), 65_535],
+    Array.from({ length: 300 }, (_, index) => 65_535 - index * 211),
+  ];
+  for (const weights of sets) {
+    const shown = weights.length > 6 ? `${weights.length} weights, ${Math.min(...weights)} to ${Math.max(...weights)}` : weights.join();
+    for (const limit of [1, 8]) {
+      it(`keeps within 0.5 % of ${shown} with ${limit} answers`, () => {
+        const worst = worstShare(weights, limit);
+        assert.ok(worst <= 0.005, `${worst}`);
+      });
+    }
+  }
+
+  it('is exact over a cycle of small weights', () => {
+    assert.deepEqual(firstPlaces(weighted(candidatesOf(5, 3, 2)), 2, 1000), [500, 300, 200]);
+    // The common divisor does not count.
+    assert.deepEqual(firstPlaces(weighted(candidatesOf(5000, 3000, 2000)), 2, 10), [5, 3, 2]);
+  });
+
+  it('interleaves: nobody of weight 1 in 4 waits longer than 7 turns, however the cycle is entered', () => {
+    const weights = [3, 2, 2, 1];
+    const plan = weighted(candidatesOf(...weights));
+    const firsts = Array.from({ length: 64 }, (_, turn) => drawOnce(plan, 1, turn, seededRandom(1))[0]!);
+    for (const [index, weight] of weights.entries()) {
+      let last = -1;
+      for (const [turn, first] of firsts.entries()) {
+        if (first !== index) continue;
+        if (last >= 0) assert.ok(turn - last <= 2 * Math.ceil(8 / weight) - 1, `${index} waits from ${last} to ${turn}`);
+        last = turn;
+      }
+    }
+  });
+
+  it('keeps SRV weights as they are, and in proportion when they are too large', () => {
+    assert.deepEqual(weighted(candidatesOf(0, 1, 65535)).srvWeights, [0, 1, 65535]);
+    assert.deepEqual(weighted(candidatesOf(131_070, 65_535, 1, 0)).srvWeights, [65535, 32768, 1, 0]);
+  });
+
+  it('is as fair with any weights', () => {
+    const some = fc.array(fc.integer({ min: 1, max: 65535 }), { minLength: 1, maxLength: 30 });
+    fc.assert(
+      fc.property(some, (weights) => {
+        assert.ok(worstShare(weights, 3) <= 0.005);
+      }),
+      { seed: 100, numRuns: 20 },
+    );
+  });
+});

@@ -1,0 +1,33 @@
+// validate-policy.test.ts -- policies: what is taken, what is to come, what is wrong
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readPolicy } from '../../src/registry/validate-policy.ts';
+import { refusal } from '../support/registrations.ts';
+
+describe('a policy', () => {
+  it('may be empty: everything falls back', () => assert.deepEqual(readPolicy({}), {}));
+  it('is taken whole', () => {
+    const policy = { strategy: 'weighted', maxAnswers: 3, ttl: '1m' };
+    assert.deepEqual(readPolicy(policy), { strategy: 'weighted', maxAnswers: 3, ttlSeconds: 60 });
+  });
+
+  const refused: readonly [value: unknown, code: string, path: string][] = [
+    [null, 'invalid', ''],
+    ['random', 'invalid', ''],
+    [{ strategy: 'fastest' }, 'invalid', 'strategy'],
+    [{ maxAnswers: 0 }, 'invalid', 'maxAnswers'],
+    [{ maxAnswers: 1001 }, 'invalid', 'maxAnswers'],
+    [{ ttl: 30 }, 'invalid', 'ttl'],
+    [{ ttl: '500ms' }, 'invalid', 'ttl'],
+    [{ ttl: '2d' }, 'invalid', 'ttl'],
+    [{ Strategy: 'random' }, 'invalid', 'Strategy'],
+    [JSON.parse('{"__proto__":{}}'), 'invalid', '__proto__'],
+  ];
+  for (const [value, code, path] of refused) {
+    it(`${JSON.stringify(value)} is ${code}`, () => {
+      const { code: actual, details } = refusal(() => readPolicy(value));
+      assert.deepEqual([actual, details.map((each) => each.path)], [code, [path]]);
+    });
+  }
+});

@@ -1,0 +1,53 @@
+// rfc-8914.test.ts -- extended errors say why (RFC 8914), and never change what is answered
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { expectReply, extendedError, NameServer } from '../support/name-server.ts';
+
+describe('RFC 8914', () => {
+  it('14 Not Ready while the registry is not loaded, SERVFAIL and never NXDOMAIN', async () => {
+    const server = NameServer.unloaded();
+    for (const question of ['web.service.local. A', 'nobody.service.local. SRV', 'service.local. SOA']) {
+      const reply = server.ask(question, { edns: true });
+      expectReply(reply, { rcode: 'SERVFAIL', flags: 'rd', answer: '', authority: '' });
+      assert.equal(extendedError(reply)?.code, 14);
+    }
+    await server.load();
+    assert.equal(extendedError(server.ask('nobody.service.local. A', { edns: true })), undefined);
+  });
+
+  it('3 Stale Answer on everything that is answered from what may be old', async () => {
+    const server = await NameServer.open();
+    await server.register('web', 'web-1', { address: '10.0.0.1', port: 80 });
+    server.handler.state.isStale = true;
+    for (const question of ['web.service.local. A', 'nobody.service.local. A', 'web.service.local. MX']) {
+      assert.equal(extendedError(server.ask(question, { edns: true }))?.code, 3, question);
+    }
+    expectReply(server.ask('web.service.local. A', { edns: true }), {
+      rcode: 'NOERROR',
+      flags: 'aa rd',
+      answer: 'web.service.local. 5 IN A 10.0.0.1',
+    });
+  });
+
+  it('20 Not Authoritative with REFUSED, 18 Prohibited for transfers', async () => {
+    const server = await NameServer.open();
+    assert.equal(extendedError(server.ask('out.side. A', { edns: true }))?.code, 20);
+    assert.equal(extendedError(server.ask('service.local. CH A', { edns: true }))?.code, 20);
+    const transfer = server.ask('service.local. AXFR', { edns: true, transport: 'tcp' });
+    expectReply(transfer, { rcode: 'REFUSED', answer: '' });
+    assert.equal(extendedError(transfer)?.code, 18);
+  });
+
+  it('has room for the text of an error however small the client is', async () => {
+    const server = NameServer.unloaded();
+    const long = `${['a', 'b', 'c'].map((each) => `${each.repeat(63)}.`).join('')}${'d'.repeat(40)}.service.local. A`;
+    const reply = server.ask(long, { edns: 512 });
+    assert.ok(extendedError(reply)!.text.length > 0);
+  });
+
+  it('is not there without EDNS', async () => {
+    const server = await NameServer.open();
+    assert.equal(server.ask('out.side. A').edns, undefined);
+  });
+});
