@@ -44,9 +44,9 @@ const checkFields = {
   initial: Type.Optional(Outcome),
 };
 
-export const CheckDocument = Type.Object(checkFields, { $id: 'Check', additionalProperties: false });
+const CheckDocument = Type.Object(checkFields, { $id: 'Check', additionalProperties: false });
 
-export const CheckStateDocument = Type.Object(
+const CheckStateDocument = Type.Object(
   {
     ...checkFields,
     id: Type.String(),
@@ -80,9 +80,9 @@ const place = {
   port: Port,
 };
 
-export const PatchDocument = Type.Object(patchable, { $id: 'InstancePatch', additionalProperties: false });
+const PatchDocument = Type.Object(patchable, { $id: 'InstancePatch', additionalProperties: false });
 
-export const RegistrationDocument = Type.Object(
+const RegistrationDocument = Type.Object(
   {
     ...place,
     ...patchable,
@@ -98,7 +98,7 @@ const LoadDocument = Type.Object({
   cpu: Type.Optional(Type.Number({ minimum: 0 })),
 });
 
-export const InstanceDocument = Type.Object(
+const InstanceDocument = Type.Object(
   {
     ...place,
     ...patchable,
@@ -117,7 +117,7 @@ export const InstanceDocument = Type.Object(
   { $id: 'Instance', additionalProperties: false },
 );
 
-export const PolicyDocument = Type.Object(
+const PolicyDocument = Type.Object(
   {
     strategy: Type.Optional(OneOf('round-robin', 'random', 'weighted')),
     maxAnswers: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
@@ -126,7 +126,7 @@ export const PolicyDocument = Type.Object(
   { $id: 'Policy', additionalProperties: false },
 );
 
-export const ErrorDocument = Type.Object(
+const ErrorDocument = Type.Object(
   {
     error: Type.Object({
       code: Type.String(),

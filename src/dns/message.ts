@@ -52,7 +52,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
 }
 
 /** Read one question. Throws WireError. */
-export function readQuestion(reader: WireReader): Question {
+function readQuestion(reader: WireReader): Question {
   return { name: reader.name(), type: reader.u16(), class: reader.u16() };
 }
 

@@ -9,7 +9,7 @@ export type Name = Uint8Array & { readonly __kind: 'name' };
 
 /** The most octets a name may have, and the most in one label (RFC 1035 section 2.3.4). */
 export const MAX_NAME_LENGTH = 255;
-export const MAX_LABEL_LENGTH = 63;
+const MAX_LABEL_LENGTH = 63;
 
 /** The root. */
 export const ROOT: Name = Uint8Array.of(0) as Name;

@@ -11,7 +11,7 @@ import type { Answer, ExtendedError } from './answer.ts';
 
 /** The largest message over UDP without EDNS (RFC 1035 section 2.3.4). */
 const PLAIN_UDP_SIZE = 512;
-export const MAX_MESSAGE_SIZE = 65535;
+const MAX_MESSAGE_SIZE = 65535;
 /** The EDNS version spoken here. */
 const EDNS_VERSION = 0;
 

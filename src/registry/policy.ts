@@ -5,11 +5,6 @@ export type StrategyName = 'round-robin' | 'random' | 'weighted';
 
 export const STRATEGY_NAMES: readonly StrategyName[] = ['round-robin', 'random', 'weighted'];
 
-/** What to answer when nothing is answerable. */
-export type WhenAllUnhealthy = 'empty' | 'all' | 'last-known';
-
-export const WHEN_ALL_UNHEALTHY: readonly WhenAllUnhealthy[] = ['empty', 'all', 'last-known'];
-
 /** A service's policy. What is left out falls back to the domain's or the server's setting. */
 export interface Policy {
   readonly strategy?: StrategyName;

@@ -346,10 +346,11 @@ export class Registry {
 
   #apply(batch: CommittedBatch): void {
     for (const { key, value } of batch.mutations) {
-      this.#applyOne(key, value, batch.revision);
       const entry = readStored(key, value);
-      // Checks may have gone or begun anew; what is stored of them must follow.
-      if (entry?.kind === 'instance' && entry.value?.instance.checks.length) this.#saver.mark(entry.id);
+      const isReplaced = entry?.kind === 'instance' && this.#roster.instance(entry.id) !== undefined;
+      this.#applyOne(key, value, batch.revision);
+      // Checks may have gone or begun anew; what is stored of them must follow. Of a new instance nothing is stored.
+      if (isReplaced && entry.value !== undefined) this.#saver.mark(entry.id);
     }
   }
 

@@ -13,6 +13,8 @@ const INTERVAL_MS = 200;
 const TIMEOUT_MS = 100;
 const FALL = 2;
 const JITTER = 0.1;
+/** Registrations and deregistrations in a round. */
+const VISITS = 10;
 const CHECK = { interval: `${INTERVAL_MS}ms`, timeout: `${TIMEOUT_MS}ms`, rise: 1, fall: FALL };
 /** How long after its death an instance may still be answered. */
 const STALENESS_LIMIT_MS = INTERVAL_MS * (1 + JITTER) * FALL + TIMEOUT_MS + 1000;
@@ -41,7 +43,7 @@ test('register, kill, recover under load', async (t) => {
     // Every third round only one is left.
     const count = round % 3 === 2 ? 2 : 1;
     const victims = Array.from({ length: count }, (_, i) => toys[(round + i) % toys.length]!);
-    await Promise.all([killAndMend(server, victims, absences), comeAndGo(server, `127.0.1.${round + 1}`, absences)]);
+    await Promise.all([killAndMend(server, victims, absences), comeAndGo(server, round, absences)]);
   }
   await load.stop();
   judge(t, load, absences);
@@ -70,13 +72,16 @@ async function untilAll(server: BuiltServer, toys: readonly ToyInstance[], statu
   );
 }
 
-/** Register an instance without a check, and take it off again. */
-async function comeAndGo(server: BuiltServer, address: string, absences: Absence[]): Promise<void> {
-  await server.register('cart-service', 'guest', { address, port: 8080 });
-  assert.ok((await server.addresses('cart-service.service.local')).includes(address), `${address} is not answered`);
-  const { status } = await server.api('DELETE', '/v1/instances/guest');
-  assert.equal(status, 204);
-  absences.push({ address, fromMs: performance.now(), untilMs: Number.POSITIVE_INFINITY, kind: 'known' });
+/** Register an instance without a check, and take it off again, a few times. */
+async function comeAndGo(server: BuiltServer, round: number, absences: Absence[]): Promise<void> {
+  for (let visit = 1; visit <= VISITS; visit++) {
+    const address = `127.0.${round + 1}.${visit}`;
+    await server.register('cart-service', 'guest', { address, port: 8080 });
+    assert.ok((await server.addresses('cart-service.service.local')).includes(address), `${address} is not answered`);
+    const { status } = await server.api('DELETE', '/v1/instances/guest');
+    assert.equal(status, 204);
+    absences.push({ address, fromMs: performance.now(), untilMs: Number.POSITIVE_INFINITY, kind: 'known' });
+  }
 }
 
 function judge(t: TestContext, { exchanges }: QueryLoad, absences: readonly Absence[]): void {
@@ -112,7 +117,7 @@ function judge(t: TestContext, { exchanges }: QueryLoad, absences: readonly Abse
     'the load was not what it should be',
   );
   assert.equal(lost, 0);
-  assert.ok(killed >= 8, `only ${killed} kills`);
+  assert.ok(killed >= 6, `only ${killed} kills`);
   assert.ok(worstStalenessMs > 0, 'nobody was ever seen dead: the test has not measured anything');
   assert.ok(worstStalenessMs <= STALENESS_LIMIT_MS, `a dead instance was answered for ${worstStalenessMs} ms`);
 }
