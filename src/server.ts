@@ -32,7 +32,7 @@ import { STORES } from './stores/stores.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { DnsListeners } from './wiring/listeners.ts';
 import { exposeRegistryMetrics, exposeReloadMetrics, timedAnswerer, timedStore } from './wiring/metrics.ts';
-import { domainSettings, instanceRules, viewPlan } from './wiring/view-plan.ts';
+import { domainSettings, instanceRules, shadowWarnings, viewPlan } from './wiring/view-plan.ts';
 
 const clock = systemClock;
 
@@ -142,6 +142,7 @@ class Server implements RunningServer {
     this.#startSchedules(registry);
     this.#followFiles();
     this.#ready = true;
+    for (const problem of this.#zoneWarnings()) this.#log.warn({ problem: formatProblem(problem) }, 'zone file');
     this.#log.info({ dns: texts(this.addresses.dns), http: texts(this.addresses.http) }, 'ready');
   }
 
@@ -194,6 +195,11 @@ class Server implements RunningServer {
     this.#query.state.serialOffset = sequence;
     this.#query.view.serviceChanged(service);
     if (kind !== 'health') this.#noteTtl(service);
+  }
+
+  #zoneWarnings(): Problem[] {
+    const services = Array.from(this.#registry?.services() ?? [], ({ name }) => name);
+    return [...this.#zones.problems, ...shadowWarnings(this.#config.dns, this.#zones.zones, services)];
   }
 
   #noteTtl(name: string): void {
@@ -303,7 +309,7 @@ class Server implements RunningServer {
     await this.#schedules?.stop();
     if (this.#registry !== undefined) this.#startSchedules(this.#registry);
     this.#followFiles();
-    return [...problems, ...zones.problems, ...needRestart(before, config)];
+    return [...problems, ...this.#zoneWarnings(), ...needRestart(before, config)];
   }
 }
 

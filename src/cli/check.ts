@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { formatProblem, type Problem } from '../base/errors.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { readZones } from '../config/zone-files.ts';
+import { shadowWarnings } from '../wiring/view-plan.ts';
 import type { Shell } from './client-command.ts';
 import { printable } from './output.ts';
 
@@ -27,8 +28,11 @@ function check(file: string | undefined, shell: Shell): void {
   const all = [...problems];
   let zoneCount = 0;
   if (config !== undefined) {
-    const { zones, problems: found } = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
+    const { zones, problems: inZones } = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
+    const found = [...inZones];
     zoneCount = zones.length;
+    const services = new Set(config.services.map(({ service }) => service));
+    found.push(...shadowWarnings(config.dns, zones, services));
     all.push(...found.map((problem) => ({ ...problem, file: shortPath(problem.file, terminal.cwd) })));
   }
   reportProblems(all, terminal.out);

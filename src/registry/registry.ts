@@ -347,10 +347,12 @@ export class Registry {
   #apply(batch: CommittedBatch): void {
     for (const { key, value } of batch.mutations) {
       const entry = readStored(key, value);
-      const isReplaced = entry?.kind === 'instance' && this.#roster.instance(entry.id) !== undefined;
+      const before = entry?.kind === 'instance' ? this.#roster.instance(entry.id) : undefined;
       this.#applyOne(key, value, batch.revision);
-      // Checks may have gone or begun anew; what is stored of them must follow. Of a new instance nothing is stored.
-      if (isReplaced && entry.value !== undefined) this.#saver.mark(entry.id);
+      if (before === undefined) continue;
+      // Checks may have gone or begun anew; what is stored of them must follow.
+      const { checks = [] } = this.#roster.instance(before.instance.id)?.instance ?? {};
+      if (checks.length + before.instance.checks.length > 0) this.#saver.mark(before.instance.id);
     }
   }
 

@@ -5,7 +5,7 @@
 // belongs to this process alone and one group is written at a time, so the index in memory is the state on disk.
 
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { join, resolve as resolvePath } from 'node:path';
+import { dirname, join, resolve as resolvePath } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -262,11 +262,23 @@ function sameMeta(a: StoreMeta, b: StoreMeta): boolean {
 /** Make the folder when missing, and lock it. Throws `store_path` or `store_locked`. */
 function ownFolder(folder: string): () => void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     return lockFolder(folder);
   } catch (error) {
     if (error instanceof CodedError) throw error;
     throw new CodedError('store_path', `cannot use ${folder} as store folder: ${errorMessage(error)}`);
+  }
+}
+
+/** Make a folder and those above it. Node's own `recursive` never returns where a folder takes none, as /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }

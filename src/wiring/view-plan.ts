@@ -1,11 +1,13 @@
 // view-plan.ts -- from the configuration and the zone files to the plan of a View
 
 import { networkInterfaces } from 'node:os';
+import type { Problem } from '../base/errors.ts';
 import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
 import type { Config, DnsConfig } from '../config/config.ts';
-import { parseName } from '../dns/name.ts';
+import { equalNames, parseName } from '../dns/name.ts';
 import type { ViewPlan } from '../nameserver/build-view.ts';
 import type { DomainSettings } from '../nameserver/domain-names.ts';
+import { findShadows } from '../nameserver/shadows.ts';
 import type { InstanceRules } from '../registry/validate-instance.ts';
 import type { Zone } from '../zone/zone.ts';
 
@@ -28,6 +30,15 @@ export function viewPlan(dns: DnsConfig, zones: readonly Zone[]): ViewPlan {
     serverAddresses: dns.advertise.length > 0 ? dns.advertise : reachableAddresses(dns.listen),
     claimLocal: dns.claimLocal,
   };
+}
+
+/** Warnings for services whose names the zone files hide. */
+export function shadowWarnings(dns: DnsConfig, zones: readonly Zone[], services: Iterable<string>): Problem[] {
+  const names = [...services];
+  return domainSettings(dns).flatMap(({ apex }) => {
+    const zone = zones.find((each) => equalNames(each.apex, apex));
+    return zone === undefined ? [] : findShadows(zone, names);
+  });
 }
 
 /** What validation of registrations needs of the configuration. */

@@ -182,7 +182,8 @@ test('configurations that cannot be used end with file, line and column', async 
       { 'a.example.zone': '@ SOA ns host 1 1 1 1 1\n@ NS ns\nns A 1.2.3\n' },
       /a\.example\.zone:3:6: /,
     ],
-    ['folder without permission', { store: { path: '/proc/nowhere' } }, {}, /\/proc\/nowhere/],
+    ['store where no folder can be', { store: { path: '/proc/nowhere' } }, {}, /\/proc\/nowhere/],
+    ['store in a file', { store: { path: './rollcall.yaml/data' } }, {}, /rollcall\.yaml\/data/],
   ];
   for (const [name, config, zones, error] of cases) {
     await t.test(name, async (each) => {

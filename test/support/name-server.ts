@@ -40,6 +40,8 @@ export interface NameServerOptions {
   readonly domains?: readonly (DomainText | string)[];
   readonly maxUdpSize?: number;
   readonly claimLocal?: boolean;
+  /** Of zones that are no domain; default 5. */
+  readonly negativeTtlSeconds?: number;
   readonly seed?: number;
 }
 
@@ -118,7 +120,7 @@ export class NameServer {
       {
         zones: texts.map(zoneFromText),
         domains: domainsOf(this.#options).map(({ name, ...rest }) => ({ ...rest, apex: parseName(`${name}.`) })),
-        negativeTtlSeconds: 5,
+        negativeTtlSeconds: this.#options.negativeTtlSeconds ?? 5,
         serverAddresses: ['127.0.0.1'],
         claimLocal: this.#options.claimLocal ?? false,
       },
