@@ -4,7 +4,7 @@
 // such a group each is judged in the order it arrived, against the state the ones before it leave behind. The folder
 // belongs to this process alone and one group is written at a time, so the index in memory is the state on disk.
 
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve as resolvePath } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CodedError, errorMessage } from '../base/errors.ts';
@@ -273,12 +273,16 @@ function ownFolder(folder: string): () => void {
 
 /** Make a folder and those above it. Node's own `recursive` never returns where a folder takes none, as /proc. */
 function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
+  if (isFolder(folder)) return;
   const parent = dirname(folder);
   if (parent !== folder) makeFolder(parent);
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (!isFolder(folder)) throw error;
   }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '../../src/base/random.ts';
 import { randomOrder } from '../../src/balance/random.ts';
+import { seededRandom } from '../../src/base/random.ts';
 import { candidatesOf, drawOnce, firstPlaces, testStrategy } from '../conformance/strategies.ts';
 
 testStrategy('random', randomOrder);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { seededRandom } from '../../src/base/random.ts';
 import { weighted } from '../../src/balance/weighted.ts';
+import { seededRandom } from '../../src/base/random.ts';
 import { candidatesOf, drawOnce, firstPlaces, testStrategy } from '../conformance/strategies.ts';
 
 testStrategy('weighted', weighted);
@@ -33,7 +33,10 @@ describe('weighted', () => {
     Array.from({ length: 300 }, (_, index) => 65_535 - index * 211),
   ];
   for (const weights of sets) {
-    const shown = weights.length > 6 ? `${weights.length} weights, ${Math.min(...weights)} to ${Math.max(...weights)}` : weights.join();
+    const shown =
+      weights.length > 6
+        ? `${weights.length} weights, ${Math.min(...weights)} to ${Math.max(...weights)}`
+        : weights.join();
     for (const limit of [1, 8]) {
       it(`keeps within 0.5 % of ${shown} with ${limit} answers`, () => {
         const worst = worstShare(weights, limit);
@@ -56,7 +59,8 @@ describe('weighted', () => {
       let last = -1;
       for (const [turn, first] of firsts.entries()) {
         if (first !== index) continue;
-        if (last >= 0) assert.ok(turn - last <= 2 * Math.ceil(8 / weight) - 1, `${index} waits from ${last} to ${turn}`);
+        if (last >= 0)
+          assert.ok(turn - last <= 2 * Math.ceil(8 / weight) - 1, `${index} waits from ${last} to ${turn}`);
         last = turn;
       }
     }

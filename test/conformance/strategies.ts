@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Random, seededRandom } from '../../src/base/random.ts';
 import type { Candidate, Plan, Strategy } from '../../src/balance/plan.ts';
+import { type Random, seededRandom } from '../../src/base/random.ts';
 
 /** Candidates `0`, `1`, ... of these weights. */
 export function candidatesOf(...weights: number[]): Candidate[] {
@@ -16,7 +16,10 @@ export function drawOnce(plan: Plan, limit: number, turn: number, random: Random
   // Larger than any draw, and full of what is no index: writing past the count is found out.
   const order = new Uint16Array(plan.size + 8).fill(0xffff);
   const count = plan.draw(limit, { turn, random }, order);
-  assert.ok(order.slice(count).every((each) => each === 0xffff), 'nothing is written behind the count');
+  assert.ok(
+    order.slice(count).every((each) => each === 0xffff),
+    'nothing is written behind the count',
+  );
   return [...order.slice(0, count)];
 }
 
@@ -32,9 +35,12 @@ export function firstPlaces(plan: Plan, limit: number, draws: number, seed = 1):
   return counts;
 }
 
-const weights = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 70_000 })), {
-  maxLength: 40,
-});
+const weights = fc.array(
+  fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 70_000 })),
+  {
+    maxLength: 40,
+  },
+);
 
 /** Register the suite for one strategy. */
 export function testStrategy(name: string, strategy: Strategy): void {

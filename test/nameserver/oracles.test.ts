@@ -32,7 +32,8 @@ const ZONES = [
   { apex: 'nasty.test', file: join(FIXTURES, 'nasty.zone') },
   { apex: 'both.nasty.test', file: join(FIXTURES, 'both.zone') },
 ];
-const TYPES = 'A NS CNAME SOA PTR HINFO MX TXT AAAA SRV NAPTR DS SSHFP TLSA SVCB HTTPS URI CAA RP AFSDB TYPE65280 TYPE999';
+const TYPES =
+  'A NS CNAME SOA PTR HINFO MX TXT AAAA SRV NAPTR DS SSHFP TLSA SVCB HTTPS URI CAA RP AFSDB TYPE65280 TYPE999';
 const QUESTIONS = 6000;
 const PARENT = parseName('nasty.test.');
 const CHILD = parseName('both.nasty.test.');
@@ -48,7 +49,23 @@ function makeQuestions(random: Random): Question[] {
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)]!;
   const zones = ZONES.map(({ file }) => zoneFromText(readFileSync(file, 'utf8')));
   const names = zones.flatMap((zone) => [...nodesOf(zone)].map(({ name }) => name));
-  const labels = ['x', '*', 'a', 'ns', 'here', 'wild', 'cut', 'UPPER', '_tcp', 'sp ace', 'a.b', '\xff', 'www', 'zzz', '0'];
+  const labels = [
+    'x',
+    '*',
+    'a',
+    'ns',
+    'here',
+    'wild',
+    'cut',
+    'UPPER',
+    '_tcp',
+    'sp ace',
+    'a.b',
+    '\xff',
+    'www',
+    'zzz',
+    '0',
+  ];
   const types = TYPES.split(' ').map((text) => parseType(text)!);
   const vary = (name: Name): Name => {
     switch (random.below(6)) {
@@ -68,7 +85,8 @@ function makeQuestions(random: Random): Question[] {
   };
   const all: Question[] = [];
   for (const name of names) for (const type of types) all.push({ name, type, edns: pick(['none', 'plain', 'do']) });
-  while (all.length < QUESTIONS) all.push({ name: vary(pick(names)), type: pick(types), edns: pick(['none', 'plain', 'do']) });
+  while (all.length < QUESTIONS)
+    all.push({ name: vary(pick(names)), type: pick(types), edns: pick(['none', 'plain', 'do']) });
   return all;
 }
 
@@ -87,7 +105,8 @@ async function askOverTcp(port: number, queries: readonly Uint8Array[]): Promise
   const socket = connect(port, '127.0.0.1');
   const replies = new Map<number, Message>();
   let pending = Buffer.alloc(0);
-  for (const query of queries) socket.write(Buffer.concat([Uint8Array.of(query.length >> 8, query.length & 255), query]));
+  for (const query of queries)
+    socket.write(Buffer.concat([Uint8Array.of(query.length >> 8, query.length & 255), query]));
   socket.setTimeout(10_000, () => socket.destroy(new Error('no reply for 10 s')));
   for await (const chunk of socket) {
     pending = Buffer.concat([pending, chunk as Buffer]);

@@ -26,7 +26,10 @@ describe('scenarios', () => {
           assert.deepEqual(output, paragraph.expected, `${file}:${paragraph.line}\n${commands}`);
         }
       }
-      assert.ok(outputs.some((output) => output.length > 0), 'a scenario asks something');
+      assert.ok(
+        outputs.some((output) => output.length > 0),
+        'a scenario asks something',
+      );
       const rewritten = writeScenario(paragraphs, outputs);
       if (isRewriting) writeFileSync(path, rewritten);
       else assert.equal(text, rewritten, `${file} is not in its plain form; run with REWRITE=1`);

@@ -35,7 +35,12 @@ describe('RFC 1034', () => {
     await server.register('web', 'web-1', { address: '10.0.0.1', port: 80 });
   });
 
-  for (const question of ['www.example.test. A', 'nobody.example.test. A', 'www.example.test. TXT', 'web.service.local. A']) {
+  for (const question of [
+    'www.example.test. A',
+    'nobody.example.test. A',
+    'www.example.test. TXT',
+    'web.service.local. A',
+  ]) {
     it(`answers ${question} with authority (4.3.1)`, () => {
       const reply = server.ask(question);
       assert.ok((reply.flags & FLAG.AA) !== 0);
@@ -127,7 +132,14 @@ describe('RFC 1034', () => {
     expectReply(server.ask('example.test. NS'), { additional: 'ns.example.test. 300 IN A 192.0.2.1' });
   });
 
-  for (const question of ['example.org. A', 'test. SOA', '. NS', 'xexample.test. A', 'example.test.org. A', 'local. SOA']) {
+  for (const question of [
+    'example.org. A',
+    'test. SOA',
+    '. NS',
+    'xexample.test. A',
+    'example.test.org. A',
+    'local. SOA',
+  ]) {
     it(`refuses ${question}: no zone of ours, and no upward referral`, () => {
       expectReply(server.ask(question), { rcode: 'REFUSED', flags: 'rd', answer: '', authority: '', additional: '' });
     });

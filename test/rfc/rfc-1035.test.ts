@@ -58,7 +58,8 @@ describe('RFC 1035', () => {
   }
 
   it('says nothing to what is shorter than a header', () => {
-    for (let length = 0; length < 12; length++) assert.equal(server.respond(WITH_QUESTION.subarray(0, length)), undefined);
+    for (let length = 0; length < 12; length++)
+      assert.equal(server.respond(WITH_QUESTION.subarray(0, length)), undefined);
     assert.ok(server.respond(WITH_QUESTION.subarray(0, 12)));
   });
 

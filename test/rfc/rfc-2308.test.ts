@@ -49,7 +49,10 @@ describe('RFC 2308', () => {
         const reply = server.ask(question);
         expectReply(reply, { rcode, flags: 'aa rd', additional: '' });
         assert.ok(reply.answers.every(({ type }) => type === TYPE.CNAME));
-        assert.deepEqual(reply.authorities.map(({ type }) => formatType(type)), ['SOA']);
+        assert.deepEqual(
+          reply.authorities.map(({ type }) => formatType(type)),
+          ['SOA'],
+        );
         const [soa] = reply.authorities;
         assert.equal(soa!.ttlSeconds, least);
         assert.equal(soaMinimum(soa!.rdata), minimumSeconds, 'the record itself is as it is');

@@ -22,7 +22,13 @@ async function open(): Promise<NameServer> {
   const server = await NameServer.open({ zones: [ZONE] });
   await server.register('web', 'web-1', { address: '10.0.0.1', port: 8001, weight: 5, ports: { http: 80 } });
   await server.register('web', 'web-2', { address: '2001:db8::2', port: 8002, weight: 0, ports: { http: 81 } });
-  await server.register('web', 'web-3', { address: '10.0.0.3', port: 8003, weight: 9, tags: ['v1'], ports: { http: 82 } });
+  await server.register('web', 'web-3', {
+    address: '10.0.0.3',
+    port: 8003,
+    weight: 9,
+    tags: ['v1'],
+    ports: { http: 82 },
+  });
   return server;
 }
 
@@ -63,7 +69,10 @@ describe('RFC 2782', () => {
       await server.setPolicy('web', { strategy });
       for (let i = 0; i < 20; i++) {
         const weights = server.ask('web.service.local. SRV').answers.map(({ rdata }) => (rdata[2]! << 8) | rdata[3]!);
-        assert.deepEqual(weights.map((weight) => weight > 0), [true, true, false]);
+        assert.deepEqual(
+          weights.map((weight) => weight > 0),
+          [true, true, false],
+        );
       }
     }
   });

@@ -41,14 +41,25 @@ describe('RFC 4592', () => {
     });
   }
 
-  const nodata = ['host3.example. A', 'foo.bar.example. A', '_tcp.host2.example. A', 'host2.example. TXT', 'host1.example. MX'];
+  const nodata = [
+    'host3.example. A',
+    'foo.bar.example. A',
+    '_tcp.host2.example. A',
+    'host2.example. TXT',
+    'host1.example. MX',
+  ];
   for (const question of nodata) {
     it(`${question} is NODATA`, () => {
       expectReply(server.ask(question), { rcode: 'NOERROR', flags: 'aa rd', answer: '', authority: SOA });
     });
   }
 
-  const blocked = ['_telnet._tcp.host1.example. SRV', 'ghost.*.example. MX', 'x.sub.*.example. TXT', 'x.host2.example. TXT'];
+  const blocked = [
+    '_telnet._tcp.host1.example. SRV',
+    'ghost.*.example. MX',
+    'x.sub.*.example. TXT',
+    'x.host2.example. TXT',
+  ];
   for (const question of blocked) {
     it(`${question} does not exist: a name nearer than the wildcard is in the way`, () => {
       expectReply(server.ask(question), { rcode: 'NXDOMAIN', flags: 'aa rd', answer: '', authority: SOA });

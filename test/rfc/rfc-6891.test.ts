@@ -31,7 +31,16 @@ describe('RFC 6891', () => {
   const ask = (octetsOfQuery: Uint8Array) => decodeMessage(server.respond(octetsOfQuery)!);
 
   it('has an OPT record in the reply exactly when there is one in the query (6.1.1, 7)', () => {
-    const questions = ['ns.example.test. A', 'nobody.example.test. A', 'ns.example.test. MX', 'out.side. A', 'ns.example.test. CH A', 'example.test. AXFR', 'ns.example.test. OPT', 'many.example.test. A'];
+    const questions = [
+      'ns.example.test. A',
+      'nobody.example.test. A',
+      'ns.example.test. MX',
+      'out.side. A',
+      'ns.example.test. CH A',
+      'example.test. AXFR',
+      'ns.example.test. OPT',
+      'many.example.test. A',
+    ];
     for (const question of questions) {
       assert.equal(server.ask(question).edns, undefined, question);
       assert.equal(server.ask(question, { edns: true }).edns?.version, 0, question);
@@ -110,7 +119,11 @@ describe('RFC 6891', () => {
       server.respond(
         size === false
           ? bytes('1234 0100 0001 0000 0000 0000 04 6d616e79 07 6578616d706c65 04 74657374 00 0001 0001')
-          : octets('1234 0100 0001 0000 0000 0001 04 6d616e79 07 6578616d706c65 04 74657374 00 0001 0001 00 0029', Uint8Array.of(size >> 8, size & 255), '00 00 0000 0000'),
+          : octets(
+              '1234 0100 0001 0000 0000 0001 04 6d616e79 07 6578616d706c65 04 74657374 00 0001 0001 00 0029',
+              Uint8Array.of(size >> 8, size & 255),
+              '00 00 0000 0000',
+            ),
       )!;
     const plain = reply(false).length;
     assert.ok(plain <= 512);

@@ -9,7 +9,7 @@ import type { Endpoint } from '../../src/base/ip.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { DnsListener } from '../../src/net/dns-listener.ts';
-import { TCP_LIMITS, TcpListener, type TcpLimits } from '../../src/net/tcp.ts';
+import { TCP_LIMITS, type TcpLimits, TcpListener } from '../../src/net/tcp.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { NameServer, parseQuestion } from '../support/name-server.ts';
 

@@ -23,7 +23,12 @@ describe('RFC 8020', () => {
       tags: ['v1', 'eu', 'big', 'red'],
       ports: { http: 80, stats: { port: 8125, proto: 'udp' } },
     });
-    await server.register('db', 'db-1', { address: '2001:db8::1', port: 80, tags: ['v2'], checks: [{ type: 'heartbeat' }] });
+    await server.register('db', 'db-1', {
+      address: '2001:db8::1',
+      port: 80,
+      tags: ['v2'],
+      checks: [{ type: 'heartbeat' }],
+    });
     await server.setPolicy('later', { maxAnswers: 1 });
     const existing = [
       'a.b.c.deep',
@@ -58,7 +63,17 @@ describe('RFC 8020', () => {
   it('denies everything below a name that it denies', async () => {
     const server = await NameServer.open({ zones: [ZONE] });
     await server.register('web', 'web-1', { address: '10.0.0.1', port: 80, tags: ['v1'], ports: { http: 80 } });
-    const denied = ['nobody', '_nobody._tcp', 'v2.web', '_udp.web', '_v2', '10-0-0-2.addr', 'x.deep', 'x._web._tcp', '_x._tcp.web'];
+    const denied = [
+      'nobody',
+      '_nobody._tcp',
+      'v2.web',
+      '_udp.web',
+      '_v2',
+      '10-0-0-2.addr',
+      'x.deep',
+      'x._web._tcp',
+      '_x._tcp.web',
+    ];
     const below = ['v1', 'web', '_tcp', '_web', '_http', 'addr', '10-0-0-1', 'a', '*'];
     for (const name of denied) {
       for (const label of ['', ...below.map((each) => `${each}.`), 'v1.web.', '_http._tcp.', 'a.b.c.']) {

@@ -43,7 +43,10 @@ describe('RFC 8482', () => {
     expectReply(server.ask('nobody.example.test. ANY'), { rcode: 'NXDOMAIN', answer: '' });
     expectReply(server.ask('empty.example.test. ANY'), { rcode: 'NOERROR', flags: 'aa rd', answer: '' });
     expectReply(server.ask('_tcp.service.local. ANY'), { rcode: 'NOERROR', flags: 'aa rd', answer: '' });
-    expectReply(server.ask('child.example.test. ANY'), { flags: 'rd', authority: 'child.example.test. 300 IN NS ns.child.example.test.' });
+    expectReply(server.ask('child.example.test. ANY'), {
+      flags: 'rd',
+      authority: 'child.example.test. 300 IN NS ns.child.example.test.',
+    });
   });
 
   it('is no larger than four times the question, and the same over TCP', () => {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { decodeMessage, type Message } from '../../src/dns/message.ts';
 import { formatRcode } from '../../src/dns/codes.ts';
+import { decodeMessage, type Message } from '../../src/dns/message.ts';
 import { flagWords, NameServer } from '../support/name-server.ts';
 import { bytes, octets } from '../support/wire.ts';
 
@@ -71,7 +71,9 @@ describe('RFC 8906', () => {
     ['DO and version 1 (8.2.8)', { opt: '00 0029 1000 00 01 8000 0000' }, 'BADVERS edns 0 do'],
     [
       'several options: NSID, cookie, subnet, expire (8.2.9)',
-      { opt: '00 0029 1000 00 00 0000 001f 0003 0000 000a 0008 0102030405060708 0008 0007 0001 18 00 c00002 0009 0000' },
+      {
+        opt: '00 0029 1000 00 00 0000 001f 0003 0000 000a 0008 0102030405060708 0008 0007 0001 18 00 c00002 0009 0000',
+      },
       'NOERROR aa edns 0',
     ],
     ['DNSSEC types', { type: 48, opt: '00 0029 1000 00 00 8000 0000' }, 'NOERROR aa edns 0 do'],

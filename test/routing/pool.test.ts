@@ -2,17 +2,28 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '../../src/base/random.ts';
 import { STRATEGIES } from '../../src/balance/strategies.ts';
+import { seededRandom } from '../../src/base/random.ts';
 import type { ServiceState } from '../../src/registry/change.ts';
 import { type InstanceState, STATUSES } from '../../src/registry/instance.ts';
 import { STRATEGY_NAMES } from '../../src/registry/policy.ts';
 import { planFor, poolOf } from '../../src/routing/pool.ts';
 import { candidatesOf, drawOnce } from '../conformance/strategies.ts';
 
-function serviceOf(...instances: readonly [id: string, status: InstanceState['status'], ...tags: string[]][]): ServiceState {
-  const states = instances.map(([id, status, ...tags]) => [id, { instance: { id, tags }, status } as unknown as InstanceState] as const);
-  return { name: 's', instances: new Map(states), policy: undefined, policyRevision: 0, index: 0, maintenance: undefined };
+function serviceOf(
+  ...instances: readonly [id: string, status: InstanceState['status'], ...tags: string[]][]
+): ServiceState {
+  const states = instances.map(
+    ([id, status, ...tags]) => [id, { instance: { id, tags }, status } as unknown as InstanceState] as const,
+  );
+  return {
+    name: 's',
+    instances: new Map(states),
+    policy: undefined,
+    policyRevision: 0,
+    index: 0,
+    maintenance: undefined,
+  };
 }
 
 function ids(states: readonly InstanceState[]): string {
@@ -20,7 +31,7 @@ function ids(states: readonly InstanceState[]): string {
 }
 
 describe('the pool of a service', () => {
-  const everyStatus = serviceOf(...STATUSES.map((status) => [status, status] as const));
+  const everyStatus = serviceOf(...STATUSES.map((status): [string, InstanceState['status']] => [status, status]));
 
   it('has registered everybody, and answers those that are healthy or warn', () => {
     const pool = poolOf(everyStatus, []);

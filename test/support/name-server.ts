@@ -172,7 +172,8 @@ export class NameServer {
 
   /** Ask `name [class] type` and read the reply strictly. Fails when there is none, or when it is not a reply to this. */
   ask(question: string, options: AskOptions = {}): Message {
-    const id = options.id ?? (this.#lastId = (this.#lastId + 1) & 0xffff);
+    this.#lastId = (this.#lastId + 1) & 0xffff;
+    const id = options.id ?? this.#lastId;
     const query = queryMessage(id, parseQuestion(question), ednsOf(options.edns));
     const octets = this.respond(
       encodeMessage({ ...query, flags: options.flags ?? FLAG.RD }),

@@ -1,0 +1,258 @@
+// robustness.test.ts -- whatever comes in, a reply in order or none (hardening: one strict parser, no exceptions)
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Random, seededRandom } from '../../src/base/random.ts';
+import { formatRcode } from '../../src/dns/codes.ts';
+import { decodeMessage } from '../../src/dns/message.ts';
+import { NameServer } from '../support/name-server.ts';
+import { octets } from '../support/wire.ts';
+
+const ROUNDS = 50_000;
+
+const ZONE = `
+$ORIGIN example.test.
+$TTL 300
+@ SOA ns host 1 3600 600 86400 60
+  NS ns
+ns A 192.0.2.1
+* TXT "wild"
+c1 CNAME c2
+c2 CNAME web.service.local.
+cut NS ns.cut
+ns.cut A 192.0.2.2
+`;
+
+const NAMES = [
+  '00',
+  '02 6e73 07 6578616d706c65 04 74657374 00',
+  '02 6331 07 6578616d706c65 04 74657374 00',
+  '01 78 03 637574 07 6578616d706c65 04 74657374 00',
+  '03 776562 07 73657276696365 05 6c6f63616c 00',
+  '04 5f776562 04 5f746370 07 73657276696365 05 6c6f63616c 00',
+  '02 7631 03 776562 07 73657276696365 05 6c6f63616c 00',
+  '08 31302d302d302d31 04 61646472 07 73657276696365 05 6c6f63616c 00',
+  '05 5f68747470 04 5f746370 03 776562 07 73657276696365 05 6c6f63616c 00',
+];
+const TYPES = ['0001', '001c', '0021', '0010', '0006', '00ff', '00fb', '00fc', '0029', '002b', 'ff00'];
+const TAILS = [
+  { count: 0, octets: '' },
+  { count: 1, octets: '00 0029 04d0 00 00 8000 0000' },
+  { count: 1, octets: '00 0029 0000 00 01 0000 0000' },
+  { count: 1, octets: '00 0029 1000 00 00 0000 000c 000a 0008 0102030405060708' },
+  { count: 2, octets: '00 0029 1000 00 00 0000 0000 01 61 00 00fa 00ff 00000000 0004 00000000' },
+  { count: 1, octets: 'c00c 0001 0001 00000000 0004 0a000001' },
+];
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  return from[random.below(from.length)]!;
+}
+
+function sample(random: Random): Uint8Array {
+  const tail = pick(random, TAILS);
+  const id = Uint8Array.of(random.below(256), random.below(256));
+  const counts = Uint8Array.of(0, 1, 0, 0, 0, 0, 0, tail.count);
+  return octets(id, '0100', counts, pick(random, NAMES), pick(random, TYPES), '0001', tail.octets);
+}
+
+/** One damage: bits, octets, counts, pointers, lengths, cuts, insertions, repeats. */
+function damage(query: Uint8Array, random: Random): Uint8Array {
+  const at = random.below(Math.max(1, query.length));
+  const copy = new Uint8Array(query);
+  switch (random.below(10)) {
+    case 0:
+      copy[at] = copy[at]! ^ (1 << random.below(8));
+      return copy;
+    case 1:
+      copy[at] = random.below(256);
+      return copy;
+    case 2:
+      return copy.slice(0, at);
+    case 3:
+      return octets(
+        copy.slice(0, at),
+        Uint8Array.from({ length: random.below(20) }, () => random.below(256)),
+        copy.slice(at),
+      );
+    case 4:
+      copy[4 + random.below(8)] = pick(random, [0, 1, 2, 255]);
+      return copy;
+    case 5:
+      copy.set([0xc0 | random.below(4), random.below(256)].slice(0, copy.length - at), at);
+      return copy;
+    case 6:
+      return octets(copy, copy.slice(12));
+    case 7:
+      return octets(copy.slice(0, at), copy.slice(at + 1 + random.below(6)));
+    case 8:
+      copy[2] = random.below(256);
+      return copy;
+    default:
+      return octets(
+        copy.slice(0, 12),
+        Uint8Array.from({ length: random.below(300) }, () => random.below(256)),
+      );
+  }
+}
+
+class Malformed extends Error {}
+
+function need(condition: boolean): void {
+  if (!condition) throw new Malformed();
+}
+
+/** Is this a query in order? Said anew here, in the plainest way, so that the code under test is not its own judge. */
+function isInOrder(query: Buffer): boolean {
+  try {
+    judge(query);
+    return true;
+  } catch (error) {
+    if (error instanceof Malformed || error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+function judge(query: Buffer): void {
+  const count = (index: number) => query.readUInt16BE(4 + index * 2);
+  need(((query[2]! >> 3) & 15) === 0 && count(0) === 1 && count(1) === 0);
+  let at = nameEnd(query, 12, false);
+  const type = query.readUInt16BE(at);
+  query.readUInt16BE(at + 2);
+  at += 4;
+  need(![41, 128, 250].includes(type));
+  need(count(2) === 0 || (type === 251 && count(2) === 1));
+  need(count(3) <= 8);
+  let opts = 0;
+  for (let i = 0; i < count(2) + count(3); i++) {
+    const start = at;
+    at = nameEnd(query, at, true);
+    const recordType = query.readUInt16BE(at);
+    const end = at + 10 + query.readUInt16BE(at + 8);
+    need(end <= query.length);
+    if (recordType === 250) need(i === count(2) + count(3) - 1 && i >= count(2));
+    if (recordType === 41) {
+      need(i >= count(2) && isRoot(query, start) && ++opts === 1);
+      for (let option = at + 10; option < end; ) {
+        need(option + 4 <= end);
+        option += 4 + query.readUInt16BE(option + 2);
+        need(option <= end);
+      }
+    }
+    at = end;
+  }
+  need(at === query.length);
+}
+
+/** Where the name that begins here ends; 255 octets at most, pointers only to something in front. */
+function nameEnd(query: Buffer, start: number, pointers: boolean): number {
+  let end = -1;
+  let length = 1;
+  let floor = start;
+  for (let at = start; ; ) {
+    const octet = query.readUInt8(at);
+    if (octet === 0) return end < 0 ? at + 1 : end;
+    if (octet >= 0xc0) {
+      need(pointers);
+      if (end < 0) end = at + 2;
+      at = query.readUInt16BE(at) & 0x3fff;
+      need(at < floor);
+      floor = at;
+      continue;
+    }
+    need(octet < 64);
+    length += octet + 1;
+    need(length <= 255);
+    at += octet + 1;
+  }
+}
+
+function isRoot(query: Buffer, start: number): boolean {
+  let at = start;
+  while (query.readUInt8(at) >= 0xc0) at = query.readUInt16BE(at) & 0x3fff;
+  return query.readUInt8(at) === 0;
+}
+
+async function open(): Promise<NameServer> {
+  const server = await NameServer.open({ zones: [ZONE] });
+  await server.registerMany('web', 40, { tags: ['v1'], ports: { http: 80 }, meta: { k: 'v' } });
+  return server;
+}
+
+/** Checks the reply to one query; its rcode, or why there is none. */
+function check(server: NameServer, query: Uint8Array): string {
+  const transport = query.length % 3 === 0 ? 'tcp' : 'udp';
+  const reply = server.respond(query, transport);
+  const isDropped = query.length < 12 || (query[2]! & 0x80) !== 0;
+  assert.equal(reply === undefined, isDropped, 'dropped exactly when short or a response');
+  if (reply === undefined) return 'dropped';
+  const message = decodeMessage(reply);
+  assert.equal(message.id, (query[0]! << 8) | query[1]!);
+  assert.equal(message.flags >> 15, 1);
+  assert.equal(message.opcode, (query[2]! >> 3) & 15);
+  if (transport === 'udp') assert.ok(reply.length <= 1232);
+  const rcode = formatRcode(message.rcode);
+  const inOrder = isInOrder(Buffer.from(query));
+  if (['NOERROR', 'NXDOMAIN', 'REFUSED'].includes(rcode)) assert.ok(inOrder, `${rcode} for what is not in order`);
+  if (message.opcode !== 0) assert.ok(['NOTIMP', 'FORMERR', 'BADVERS'].includes(rcode), rcode);
+  if (rcode === 'FORMERR') assert.ok(!inOrder || message.opcode !== 0, 'FORMERR for a query in order');
+  assert.notEqual(rcode, 'SERVFAIL');
+  return rcode;
+}
+
+describe('the one door', () => {
+  it(`takes ${ROUNDS} damaged queries`, async () => {
+    const server = await open();
+    const random = seededRandom(8906);
+    const seen = new Map<string, number>();
+    for (let round = 0; round < ROUNDS; round++) {
+      let query = sample(random);
+      for (let times = random.below(4); times > 0; times--) query = damage(query, random);
+      try {
+        const rcode = check(server, query);
+        seen.set(rcode, (seen.get(rcode) ?? 0) + 1);
+      } catch (error) {
+        throw new Error(`round ${round}: ${Buffer.from(query).toString('hex')}`, { cause: error });
+      }
+    }
+    assert.deepEqual(server.failures, []);
+    for (const kind of ['dropped', 'NOERROR', 'NXDOMAIN', 'REFUSED', 'FORMERR', 'NOTIMP', 'BADVERS']) {
+      assert.ok((seen.get(kind) ?? 0) > 100, `${kind}: ${seen.get(kind)}`);
+    }
+  });
+
+  it('takes any first octets and any length', async () => {
+    const server = await open();
+    const random = seededRandom(1);
+    for (let length = 0; length <= 600; length++) {
+      for (const fill of [0, 0xff, 0xc0, 0x3f, undefined]) {
+        check(
+          server,
+          Uint8Array.from({ length }, () => fill ?? random.below(256)),
+        );
+      }
+    }
+    check(server, new Uint8Array(65535));
+    check(server, octets('1234 0100 0001 0000 0000 ffff', NAMES[1]!, '0001 0001', new Uint8Array(65_000)));
+    assert.deepEqual(server.failures, []);
+  });
+
+  it('judges its samples right: none of them is damaged', () => {
+    const random = seededRandom(2);
+    for (let i = 0; i < 500; i++) {
+      const query = sample(random);
+      const isTypeOpt = Buffer.from(query).includes('00290001', 'hex');
+      if (!isTypeOpt) assert.ok(isInOrder(Buffer.from(query)), Buffer.from(query).toString('hex'));
+    }
+  });
+
+  it('turns a failure inside into SERVFAIL with the id, and says so', async () => {
+    const server = await open();
+    const broken = new Error('broken');
+    server.handler.view.zoneOf = () => {
+      throw broken;
+    };
+    const reply = decodeMessage(server.respond(octets('abcd 0100 0001 0000 0000 0000', NAMES[1]!, '0001 0001'))!);
+    assert.deepEqual([reply.id, formatRcode(reply.rcode), reply.flags & 0x100], [0xabcd, 'SERVFAIL', 0x100]);
+    assert.deepEqual(server.failures, [broken]);
+  });
+});
