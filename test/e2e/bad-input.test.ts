@@ -13,7 +13,7 @@ const SEED = 20_260_302;
 const NAME = 'cart-service.service.local';
 const UDP_MESSAGES = 50_000;
 const BATCH = 100;
-const TCP_ROUNDS = 20;
+const TCP_ROUNDS = 10;
 const MAX_GROWTH_KIB = 64 * 1024;
 
 async function start(t: TestContext): Promise<BuiltServer> {

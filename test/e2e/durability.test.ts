@@ -72,6 +72,22 @@ test('deregistrations, policies and maintenance survive a kill -9 as well', asyn
   assert.deepEqual(states.sort(), ['rests maintenance', 'stays healthy']);
 });
 
+test('a lease goes on over a kill -9: it is renewed, or it ends', async (t) => {
+  const server = await startBuiltServer(t);
+  const lease = { port: 8080, leaseTtl: '3s' };
+  await server.register('cart-service', 'beats', { address: '10.1.0.1', ...lease });
+  await server.register('cart-service', 'silent', { address: '10.1.0.2', ...lease });
+  server.kill('SIGKILL');
+  await server.exited;
+
+  const again = await startBuiltServer(t, { folder: server.folder });
+  assert.deepEqual(await again.addresses(NAME), ['10.1.0.1', '10.1.0.2'], 'at once after the restart');
+  const beat = setInterval(() => void again.api('PUT', '/v1/instances/beats/heartbeat').catch(() => {}), 500);
+  t.after(() => clearInterval(beat));
+  await again.until('cart-service', (all) => all.length === 1);
+  assert.deepEqual(await again.addresses(NAME), ['10.1.0.1']);
+});
+
 test('the last status holds from the restart until the first probe has ended', async (t) => {
   const check = { interval: '2s', timeout: '1500ms', rise: 1, fall: 1 };
   const server = await startBuiltServer(t);

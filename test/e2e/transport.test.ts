@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { Resolver } from 'node:dns/promises';
 import { type TestContext, test } from 'node:test';
 import { type BuiltServer, startBuiltServer } from '../support/built-server.ts';
+import { openNamespace } from '../support/namespace.ts';
 import { requireTools, run } from '../support/tools.ts';
 
 const NAME = 'wide-service.service.local';
@@ -157,4 +158,38 @@ test('the spelling of the question comes back, and EDNS is answered as it was as
     assert.equal(reply.status, 'REFUSED');
     assert.ok(!reply.flags.includes('aa'));
   });
+});
+
+test('behind a wildcard the reply comes from the address that was asked', async (t) => {
+  if (!(await requireTools(t, { dig: 'bind9-dnsutils', ip: 'iproute2' }))) return;
+  const prefix = await openNamespace(t, {});
+  if (prefix === undefined) return;
+  const enter = async (...words: string[]) => {
+    const [command = '', ...args] = [...prefix, ...words];
+    const { exitCode, stdout, stderr } = await run(command, args);
+    assert.equal(exitCode, 0, `${words.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
+  };
+  const addresses = ['10.99.0.1', '10.99.0.2', '2001:db8::1', '2001:db8::2'];
+  for (const address of addresses) {
+    const length = address.includes(':') ? 128 : 32;
+    await enter('ip', 'address', 'add', `${address}/${length}`, 'dev', 'lo', ...(length === 128 ? ['nodad'] : []));
+  }
+  await startBuiltServer(t, {
+    prefix,
+    config: {
+      dns: { listen: ['0.0.0.0:5300', '[::]:5300'] },
+      services: [{ service: 'cart-service', address: '10.1.0.1', port: 8080 }],
+    },
+  });
+  for (const address of ['127.0.0.1', '::1', ...addresses]) {
+    for (const transport of ['+notcp', '+tcp']) {
+      await t.test(`${address} ${transport}`, async () => {
+        // dig says "reply from unexpected source", and fails, when it is another.
+        const name = 'cart-service.service.local';
+        const text = await enter('dig', '-r', `@${address}`, '-p', '5300', '+short', '+tries=1', transport, name, 'A');
+        assert.equal(text, '10.1.0.1\n');
+      });
+    }
+  }
 });

@@ -326,8 +326,7 @@ describe('close', () => {
     client.socket.end();
     assert.equal(await client.closed(), undefined);
     await closed;
-    await immediate();
-    assert.deepEqual([listener.connectionCount, answered()], [0, count]);
+    assert.deepEqual([await settled(() => listener.connectionCount), answered()], [0, count]);
     await assert.rejects(StreamClient.connect(listener.endpoint), { code: 'ECONNREFUSED' });
   });
   it('does not wait for clients that never close', async () => {
@@ -338,7 +337,7 @@ describe('close', () => {
     assert.equal(listener.connectionCount, 1);
     await clock.advance(1000);
     await closed;
-    assert.deepEqual([listener.connectionCount, clock.pendingCount], [0, 0]);
+    assert.deepEqual([await settled(() => listener.connectionCount), clock.pendingCount], [0, 0]);
   });
 });
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { type ExitStatus, type RunningServer, type RunResult, run, spawnServer } from './tools.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const MAIN = join(ROOT, 'dist/main.js');
+const MAIN = join(ROOT, 'dist/main.js');
 const BUILD_TIMEOUT_MS = 120_000;
 const READY_TIMEOUT_MS = 20_000;
 
