@@ -296,6 +296,7 @@ class Server implements RunningServer {
     if (config === undefined) return problems;
     const zones = readZonesOf(config);
     const tls = tlsContents(config.http.tls);
+    this.#registry?.checkStatic(config.services);
     await this.#listeners.set(config.dns.listen);
     this.#registry?.setStatic(config.services);
     const before = this.#config;

@@ -269,12 +269,7 @@ export class Registry {
 
   /** Replace the instances that come from the configuration. Throws CodedError `id_taken`, changing nothing. */
   setStatic(instances: readonly Instance[]): void {
-    for (const { id } of instances) {
-      const current = this.#roster.instance(id);
-      if (current !== undefined && !current.isStatic) {
-        throw new CodedError('id_taken', `static instance '${id}': the id is registered through the API already`);
-      }
-    }
+    this.checkStatic(instances);
     const ids = new Set(instances.map((instance) => instance.id));
     for (const id of this.#staticIds) if (!ids.has(id)) this.#removeStatic(id);
     this.#staticIds = ids;
@@ -283,6 +278,15 @@ export class Registry {
       if (current !== undefined && isDeepStrictEqual(current.instance, instance)) continue;
       const registeredAtMs = current?.registeredAtMs ?? this.#clock.wallMs();
       this.#roster.put(instance, { revision: 0, registeredAtMs, isStatic: true });
+    }
+  }
+
+  /** Could these be set? Throws CodedError `id_taken` when an id is registered through the API. */
+  checkStatic(instances: readonly Instance[]): void {
+    for (const { id } of instances) {
+      const current = this.#roster.instance(id);
+      if (current === undefined || current.isStatic) continue;
+      throw new CodedError('id_taken', `static instance '${id}': the id is registered through the API already`);
     }
   }
 

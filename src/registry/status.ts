@@ -20,18 +20,18 @@ export interface Verdict {
 }
 
 /**
- * Draining and maintenance win over all; then an expired lease; then the worst check, where one that has no result yet
- * keeps the instance pending unless it is neutral. No checks: healthy.
+ * Draining and maintenance win over all; then an expired lease; then a check without a first result, unless it is
+ * neutral; then the worst check. No checks: healthy.
  */
 export function deriveStatus(input: StatusInput): Verdict {
   if (input.draining) return { status: 'draining', reason: 'draining' };
   if (input.maintenance !== undefined) return { status: 'maintenance', reason: input.maintenance || 'maintenance' };
   if (input.leaseExpired) return { status: 'unhealthy', reason: 'lease expired' };
   if (input.checks.length === 0) return { status: 'healthy', reason: 'no checks' };
-  const critical = named(input, 'critical');
-  if (critical.length > 0) return { status: 'unhealthy', reason: `check ${critical.join(', ')} is critical` };
   const waiting = input.checks.filter((check) => isAwaited(input.states[check.id])).map((check) => check.id);
   if (waiting.length > 0) return { status: 'pending', reason: `check ${waiting.join(', ')} has no result yet` };
+  const critical = named(input, 'critical');
+  if (critical.length > 0) return { status: 'unhealthy', reason: `check ${critical.join(', ')} is critical` };
   const warning = named(input, 'warning');
   if (warning.length > 0) return { status: 'warning', reason: `check ${warning.join(', ')} warns` };
   return { status: 'healthy', reason: 'all checks pass' };
