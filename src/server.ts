@@ -341,6 +341,7 @@ function tlsContents(tls: Config['http']['tls']): { cert: string; key: string; c
 function needRestart(before: Config, after: Config): Problem[] {
   const pairs: [string, unknown, unknown][] = [
     ['http.listen', before.http.listen, after.http.listen],
+    ['http.tls', modeOf(before.http.tls), modeOf(after.http.tls)],
     ['http.maxBody', before.http.maxBodyBytes, after.http.maxBodyBytes],
     ['store', before.store, after.store],
     ['health', before.health, after.health],
@@ -355,6 +356,12 @@ function needRestart(before: Config, after: Config): Problem[] {
       message: `the change of '${key}' takes effect after a restart`,
       severity: 'warning',
     }));
+}
+
+/** What a listener cannot take up while it is open; other certificates it can. */
+function modeOf(tls: Config['http']['tls']): string {
+  if (tls === undefined) return 'plain';
+  return tls.clientCaFile === undefined ? 'any client' : 'known clients';
 }
 
 function wholeServer(message: string): Problem {

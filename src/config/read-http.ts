@@ -1,6 +1,8 @@
 // read-http.ts -- the `http` and `auth` sections: where the API listens, and whom it lets in
 
-import { accessSync, constants } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { scopeProblem } from '../api/token-scopes.ts';
 import { errorMessage } from '../base/errors.ts';
 import { parseIp } from '../base/ip.ts';
@@ -28,27 +30,52 @@ export function readHttp(source: SectionSource): HttpConfig {
 }
 
 function readTls(source: SectionSource, input: InputObject): HttpConfig['tls'] {
-  const certFile = readReadable(source, input, 'certFile');
-  const keyFile = readReadable(source, input, 'keyFile');
-  const clientCaFile = readReadable(source, input, 'clientCaFile');
+  const certFile = readPath(source, input, 'certFile');
+  const keyFile = readPath(source, input, 'keyFile');
+  const clientCaFile = readPath(source, input, 'clientCaFile');
   input.finish();
   if (certFile === undefined && keyFile === undefined) {
     return clientCaFile === undefined ? undefined : input.fail('clientCaFile', 'needs certFile and keyFile beside it');
   }
   if (certFile === undefined) return input.fail('certFile', 'is missing: keyFile is stated');
   if (keyFile === undefined) return input.fail('keyFile', 'is missing: certFile is stated');
+  checkIdentity(input, certFile, keyFile);
+  if (clientCaFile !== undefined) readParsed(input, 'clientCaFile', clientCaFile, parseCertificate);
   return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
 }
 
-function readReadable(source: SectionSource, input: InputObject, key: string): string | undefined {
-  const path = readPath(source, input, key);
-  if (path === undefined) return undefined;
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (thrown) {
-    input.fail(key, `cannot be read: ${errorMessage(thrown)}`);
+/** A certificate and a key that do not go together would be found out only when the listener has been changed. */
+function checkIdentity(input: InputObject, certFile: string, keyFile: string): void {
+  const cert = readParsed(input, 'certFile', certFile, parseCertificate);
+  const key = readParsed(input, 'keyFile', keyFile, (pem) => ({ pem, parsed: createPrivateKey(pem) }));
+  if (cert === undefined || key === undefined) return;
+  if (!cert.parsed.checkPrivateKey(key.parsed)) {
+    input.fail('keyFile', 'does not belong to the certificate');
+    return;
   }
-  return path;
+  try {
+    createSecureContext({ cert: cert.pem, key: key.pem });
+  } catch (thrown) {
+    input.fail('certFile', `cannot be used: ${errorMessage(thrown)}`);
+  }
+}
+
+function parseCertificate(pem: string) {
+  return { pem, parsed: new X509Certificate(pem) };
+}
+
+function readParsed<T>(input: InputObject, key: string, path: string, parse: (pem: string) => T): T | undefined {
+  let pem: string;
+  try {
+    pem = readFileSync(path, 'utf8');
+  } catch (thrown) {
+    return input.fail(key, `cannot be read: ${errorMessage(thrown)}`);
+  }
+  try {
+    return parse(pem);
+  } catch (thrown) {
+    return input.fail(key, `does not hold what it should, in PEM: ${errorMessage(thrown)}`);
+  }
 }
 
 function readAllowHosts(input: InputObject): readonly string[] {

@@ -255,8 +255,8 @@ function isKnown(service: Service): boolean {
 
 /**
  * Check states of an instance that is being put in place: unchanged checks keep theirs, a restart resumes the stored
- * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral. Live is one that its
- * checks let be answered: a new check must not make a failing one look well.
+ * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral. But a new check must
+ * not make a failing instance look well: on one of those it is neutral only while another keeps failing.
  */
 function carryOver(
   instance: Instance,
@@ -265,7 +265,7 @@ function carryOver(
   nowMs: number,
 ): Record<string, CheckState> {
   const states: Record<string, CheckState> = {};
-  const isLive = before !== undefined && isWell(before);
+  const isLive = before !== undefined && (isWell(before) || keepsFailing(instance, before));
   for (const check of instance.checks) {
     const known = before?.instance.checks.find((each) => each.id === check.id);
     const kept = before?.checks[check.id];
@@ -286,6 +286,18 @@ function carryOver(
     }
   }
   return states;
+}
+
+/** Does a check that stays as it is say that the instance is critical? */
+function keepsFailing(instance: Instance, before: InstanceState): boolean {
+  return instance.checks.some(
+    (check) =>
+      before.checks[check.id]?.outcome === 'critical' &&
+      isDeepStrictEqual(
+        before.instance.checks.find((each) => each.id === check.id),
+        check,
+      ),
+  );
 }
 
 /** Would it be answered, were it not for leases, draining and maintenance? */

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runRollcall, startBuiltServer, writeConfig } from '../support/built-server.ts';
 import { type Certificate, makeCertificate } from '../support/certificate.ts';
@@ -158,6 +160,37 @@ test('TLS, with and without client certificates, and a new certificate by reload
     server.kill('SIGHUP');
     await told;
     assert.equal(await secureStatus(server.http.port, stranger), '200');
+  });
+
+  await t.test('a certificate that cannot be used changes nothing', async (each) => {
+    const server = await startBuiltServer(each, { config: { http: { tls: files } } });
+    const broken = join(server.folder, 'broken.pem');
+    writeFileSync(broken, 'no certificate');
+    for (const [tls, error] of [
+      [{ ...files, certFile: broken }, /rollcall\.yaml:\d+:\d+: http\.tls\.certFile/],
+      [{ ...files, keyFile: broken }, /rollcall\.yaml:\d+:\d+: http\.tls\.keyFile/],
+      [{ ...files, keyFile: known.keyFile }, /http\.tls\.keyFile: does not belong to the certificate/],
+      [{ ...files, clientCaFile: broken }, /http\.tls\.clientCaFile/],
+    ] as const) {
+      writeConfig(server.folder, { dns: { listen: ['127.0.0.7:0'] }, http: { tls } });
+      const told = server.logged(/reload failed/);
+      server.kill('SIGHUP');
+      await told;
+      assert.match(server.stderr(), error);
+      assert.deepEqual(await server.addresses('service.local'), []);
+      assert.equal(await secureStatus(server.http.port, own), '200');
+    }
+    const { exitCode, stdout } = await runRollcall(['check'], { cwd: server.folder });
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /clientCaFile/);
+  });
+
+  await t.test('asking for client certificates takes a restart, and the reload says so', async (each) => {
+    const server = await startBuiltServer(each, { config: { http: { tls: files } } });
+    writeConfig(server.folder, { http: { tls: { ...files, clientCaFile: known.certFile } } });
+    const told = server.logged(/'http\.tls' takes effect after a restart/);
+    server.kill('SIGHUP');
+    await told;
   });
 
   await t.test('with', async (each) => {

@@ -156,8 +156,8 @@ function setOrDelete<T>(map: Map<string, T>, key: string, value: T | undefined):
 
 function statusOfChecks({ outcomes }: Modelled): string {
   const all = [...outcomes.values()];
-  if (all.includes('critical')) return 'unhealthy';
   if (all.includes('none')) return 'pending';
+  if (all.includes('critical')) return 'unhealthy';
   return all.includes('warning') ? 'warning' : 'healthy';
 }
 

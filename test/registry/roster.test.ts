@@ -108,7 +108,7 @@ describe('a check that is new on a live instance', () => {
     ['has no say on a healthy one', 'passing', true, 'healthy'],
     ['has no say on one that warns', 'warning', true, 'warning'],
     ['is awaited on a pending one', undefined, false, 'pending'],
-    ['does not make a failing one well', 'critical', false, 'unhealthy'],
+    ['does not make a failing one well', 'critical', true, 'unhealthy'],
   ];
   for (const [name, before, neutral, status] of rows) {
     it(name, () => {

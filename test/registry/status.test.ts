@@ -36,7 +36,7 @@ describe('a status', () => {
     ['?', 'pending', 'check c0 has no result yet'],
     ['p-', 'pending', 'check c1 has no result yet'],
     ['w-', 'pending', 'check c1 has no result yet'],
-    ['c-', 'pending', 'check c0 is critical'],
+    ['c-', 'pending', 'check c1 has no result yet'],
     ['n', 'healthy', 'all checks pass'],
     ['pn', 'healthy', 'all checks pass'],
     ['wn', 'warning', 'check c0 warns'],
