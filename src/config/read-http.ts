@@ -1,6 +1,6 @@
 // read-http.ts -- the `http` and `auth` sections: where the API listens, and whom it lets in
 
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { scopeProblem } from '../api/token-scopes.ts';
@@ -34,47 +34,57 @@ function readTls(source: SectionSource, input: InputObject): HttpConfig['tls'] {
   const keyFile = readPath(source, input, 'keyFile');
   const clientCaFile = readPath(source, input, 'clientCaFile');
   input.finish();
+  const cert = certFile === undefined ? undefined : readPem(input, 'certFile', certFile, 'certificate', toCertificate);
+  const key = keyFile === undefined ? undefined : readPem(input, 'keyFile', keyFile, 'private key', createPrivateKey);
+  if (clientCaFile !== undefined) readPem(input, 'clientCaFile', clientCaFile, 'certificate', toCertificate);
   if (certFile === undefined && keyFile === undefined) {
     return clientCaFile === undefined ? undefined : input.fail('clientCaFile', 'needs certFile and keyFile beside it');
   }
   if (certFile === undefined) return input.fail('certFile', 'is missing: keyFile is stated');
   if (keyFile === undefined) return input.fail('keyFile', 'is missing: certFile is stated');
-  checkIdentity(input, certFile, keyFile);
-  if (clientCaFile !== undefined) readParsed(input, 'clientCaFile', clientCaFile, parseCertificate);
+  if (cert !== undefined && key !== undefined) checkIdentity(input, cert, key);
   return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
 }
 
-/** A certificate and a key that do not go together would be found out only when the listener has been changed. */
-function checkIdentity(input: InputObject, certFile: string, keyFile: string): void {
-  const cert = readParsed(input, 'certFile', certFile, parseCertificate);
-  const key = readParsed(input, 'keyFile', keyFile, (pem) => ({ pem, parsed: createPrivateKey(pem) }));
-  if (cert === undefined || key === undefined) return;
-  if (!cert.parsed.checkPrivateKey(key.parsed)) {
+interface PemFile<T> {
+  readonly text: string;
+  readonly value: T;
+}
+
+function toCertificate(text: string): X509Certificate {
+  return new X509Certificate(text);
+}
+
+/** Read and parse a file: a listener would find out only when it is too late to keep everything as it was. */
+function readPem<T>(
+  input: InputObject,
+  field: string,
+  path: string,
+  what: string,
+  parse: (text: string) => T,
+): PemFile<T> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (thrown) {
+    return input.fail(field, `cannot be read: ${errorMessage(thrown)}`);
+  }
+  try {
+    return { text, value: parse(text) };
+  } catch (thrown) {
+    return input.fail(field, `holds no ${what} in PEM that can be used: ${errorMessage(thrown)}`);
+  }
+}
+
+function checkIdentity(input: InputObject, cert: PemFile<X509Certificate>, key: PemFile<KeyObject>): void {
+  if (!cert.value.checkPrivateKey(key.value)) {
     input.fail('keyFile', 'does not belong to the certificate');
     return;
   }
   try {
-    createSecureContext({ cert: cert.pem, key: key.pem });
+    createSecureContext({ cert: cert.text, key: key.text });
   } catch (thrown) {
     input.fail('certFile', `cannot be used: ${errorMessage(thrown)}`);
-  }
-}
-
-function parseCertificate(pem: string) {
-  return { pem, parsed: new X509Certificate(pem) };
-}
-
-function readParsed<T>(input: InputObject, key: string, path: string, parse: (pem: string) => T): T | undefined {
-  let pem: string;
-  try {
-    pem = readFileSync(path, 'utf8');
-  } catch (thrown) {
-    return input.fail(key, `cannot be read: ${errorMessage(thrown)}`);
-  }
-  try {
-    return parse(pem);
-  } catch (thrown) {
-    return input.fail(key, `does not hold what it should, in PEM: ${errorMessage(thrown)}`);
   }
 }
 

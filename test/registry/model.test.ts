@@ -100,9 +100,13 @@ class Model {
     if (known !== undefined && onlyNew) return 'already_registered';
     const isWell = known !== undefined && ['healthy', 'warning'].includes(statusOfChecks(known));
     const outcomes: Modelled['outcomes'] = new Map();
-    for (const { id, port } of instance.checks) {
-      const isSame = known?.instance.checks.some((each) => each.id === id && each.port === port);
-      outcomes.set(id, isSame ? known!.outcomes.get(id)! : isWell ? 'neutral' : 'none');
+    const same = instance.checks.filter(({ id, port }) =>
+      known?.instance.checks.some((each) => each.id === id && each.port === port),
+    );
+    const keepsFailing = same.some(({ id }) => known!.outcomes.get(id) === 'critical');
+    for (const check of instance.checks) {
+      const unproven = isWell || keepsFailing ? 'neutral' : 'none';
+      outcomes.set(check.id, same.includes(check) ? known!.outcomes.get(check.id)! : unproven);
     }
     const { draining = false, maintenance = undefined } = known ?? {};
     this.instances.set(instance.id, { instance, outcomes, draining, maintenance, expiresAtMs: undefined });
