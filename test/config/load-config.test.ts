@@ -8,6 +8,7 @@ import { after, describe, it } from 'node:test';
 import { formatProblem } from '../../src/base/errors.ts';
 import { parseNetwork } from '../../src/base/ip.ts';
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+import { makeCertificate } from '../support/certificate.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'rollcall-config-'));
 const HASH = `sha256:${'0a'.repeat(32)}`;
@@ -121,7 +122,9 @@ log: { level: info }
 
 describe('a configuration that says everything', () => {
   it('is read', () => {
-    writeFileSync(join(FOLDER, 'cert.pem'), '');
+    const made = makeCertificate();
+    writeFileSync(join(FOLDER, 'cert.pem'), `${made.cert}${made.key}`);
+    made.remove();
     const config = loadValid(`
 dns:
   listen: ["127.0.0.1:53", "[::1]:53", "0.0.0.0:0"]
@@ -280,7 +283,7 @@ describe('problems in the file', () => {
       '2:12: http.maxBody: must be a size with a unit, like "256KiB" or "1MiB"',
       "3:16: http.allowHosts[0]: 'a:80' is not a host name (without a port)",
       '4:3: http.tls.keyFile: is missing: certFile is stated',
-      "4:20: http.tls.certFile: cannot be read: ENOENT: no such file or directory, access '/no/such.pem'",
+      "4:20: http.tls.certFile: cannot be read: ENOENT: no such file or directory, open '/no/such.pem'",
     ],
     ['http: { maxBody: 1GiB }\n', '1:18: http.maxBody: must be from 1KiB to 64MiB'],
     [

@@ -8,6 +8,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import { type BuiltServer, startBuiltServer } from '../support/built-server.ts';
 import { brokenMessage, framed, openSocket, TCP_TRICKS, UdpThrower } from '../support/hostile-traffic.ts';
 import { sampleMessages } from '../support/sample-messages.ts';
+import { requireTools, run } from '../support/tools.ts';
 
 const SEED = 20_260_302;
 const NAME = 'cart-service.service.local';
@@ -211,3 +212,22 @@ async function statusOf(server: BuiltServer, text: string): Promise<string> {
     socket.destroy();
   }
 }
+
+test('more connections than descriptors', async (t) => {
+  if (!(await requireTools(t, { prlimit: 'util-linux' }))) return;
+  const server = await start(t);
+  // Not from the beginning: loading its own modules takes more.
+  const limit = openDescriptors(server.pid) + 20;
+  const limiting = await run('prlimit', ['--pid', String(server.pid), `--nofile=${limit}`]);
+  assert.equal(limiting.exitCode, 0, limiting.stderr);
+  for (const target of [server.http, server.dns]) {
+    // The system takes them all into its queue; the server cannot accept them all.
+    const sockets = await Promise.all(Array.from({ length: 200 }, () => openSocket(target)));
+    for (let i = 0; i < 10; i++) await assertAnswers(server);
+    assert.ok(openDescriptors(server.pid) >= limit - 2, 'the limit was not met');
+    for (const socket of sockets) socket.resetAndDestroy();
+    await assertAnswersByTcp(server);
+  }
+  await server.register('cart-service', 'cart-1', { address: '10.1.0.1', port: 8080 });
+  assert.deepEqual(await server.stop(), { exitCode: 0, signal: null });
+});

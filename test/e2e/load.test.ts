@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BuiltServer, startBuiltServer } from '../support/built-server.ts';
+import { type BuiltServer, startBuiltServer, writeConfig } from '../support/built-server.ts';
 import { percentile, QueryLoad, readAnswer } from '../support/query-load.ts';
 import { ToyInstance } from '../support/toy-instance.ts';
 
@@ -16,6 +16,8 @@ const JITTER = 0.1;
 /** Registrations and deregistrations in a round. */
 const VISITS = 10;
 const CHECK = { interval: `${INTERVAL_MS}ms`, timeout: `${TIMEOUT_MS}ms`, rise: 1, fall: FALL };
+const RELOADS = 40;
+const ZONE = '$TTL 5\n@ SOA ns hostmaster 1 3600 600 604800 5\n@ NS ns\nns A 127.0.0.1\n';
 /** How long after its death an instance may still be answered. */
 const STALENESS_LIMIT_MS = INTERVAL_MS * (1 + JITTER) * FALL + TIMEOUT_MS + 1000;
 /** Dead for so much longer, so that whoever exceeds the limit is seen to. */
@@ -121,3 +123,26 @@ function judge(t: TestContext, { exchanges }: QueryLoad, absences: readonly Abse
   assert.ok(worstStalenessMs <= STALENESS_LIMIT_MS, `a dead instance was answered for ${worstStalenessMs} ms`);
   assert.ok(killed >= 6, `only ${killed} kills`);
 }
+
+test('reloads under load lose no query', async (t) => {
+  const server = await startBuiltServer(t, { zones: { 'example.test.zone': ZONE } });
+  await server.register('cart-service', 'cart-1', { address: '10.1.0.1', port: 8080 });
+  const load = await QueryLoad.start(server.dns, 'cart-service.service.local', QUERIES_PER_SECOND);
+  for (let round = 0; round < RELOADS; round++) {
+    // Listeners come and go as well, all but the one that is asked.
+    const more = round % 2 === 0 ? ['127.0.0.5:0', '[::1]:0'] : [];
+    writeConfig(server.folder, { dns: { listen: ['127.0.0.1:0', ...more], ttl: `${1 + round}s` } });
+    assert.equal((await server.api('POST', '/v1/reload')).status, 200);
+    await sleep(50);
+  }
+  await load.stop();
+  const lost = load.exchanges.filter(({ reply }) => reply === undefined).length;
+  t.diagnostic(`${load.exchanges.length} queries, ${RELOADS} reloads, ${lost} lost`);
+  assert.equal(lost, 0);
+  assert.ok(load.exchanges.length > 1000);
+  for (const { type, reply } of load.exchanges) {
+    const { rcode, data } = readAnswer(reply!.octets);
+    assert.equal(rcode, 0);
+    assert.deepEqual(data, [type === 'A' ? '10.1.0.1' : data[0]]);
+  }
+});

@@ -228,7 +228,7 @@ export function texts(records: readonly ResourceRecord[]): string[] {
 }
 
 /** Records written as master-file text, one a line, brought to the same form as `texts` gives. */
-export function recordTexts(text: string): string[] {
+function recordTexts(text: string): string[] {
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')
