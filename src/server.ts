@@ -269,8 +269,10 @@ class Server implements RunningServer {
   }
 
   #followFiles(): void {
-    const { file, dns } = this.#config;
-    this.#watch.follow([...(file === undefined ? [] : [file]), ...this.#zones.files], [dns.zonesFolder]);
+    const { file, dns, http } = this.#config;
+    const { certFile, keyFile, clientCaFile } = http.tls ?? {};
+    const files = [file, certFile, keyFile, clientCaFile, ...this.#zones.files].filter((each) => each !== undefined);
+    this.#watch.follow(files, [dns.zonesFolder]);
   }
 
   async #reloadOnce(): Promise<ReloadResult> {

@@ -19,6 +19,8 @@ const MAX_PORTS = 32;
 /** The most checks of one instance. */
 export const MAX_CHECKS = 32;
 const MAX_META_KEYS = 64;
+/** Metadata is answered as TXT, where several instances must fit one message of 64 KiB. */
+const MAX_META_OCTETS = 4096;
 export const MAX_TTL_SECONDS = 86_400;
 const DAY_MS = 86_400_000;
 
@@ -61,7 +63,7 @@ export function readInstanceInto(
     port: port ?? 0,
     ports: readPorts(input.object('ports')),
     tags: readTags(input),
-    meta: input.textMap('meta', MAX_META_KEYS, 1024) ?? {},
+    meta: readMeta(input),
     weight: input.integer('weight', 0, 65535) ?? 1,
     ...readOptional(input),
   };
@@ -135,6 +137,13 @@ function readPorts(input: InputObject | undefined): Readonly<Record<string, Name
     }
   }
   return ports;
+}
+
+function readMeta(input: InputObject): Readonly<Record<string, string>> {
+  const meta = input.textMap('meta', MAX_META_KEYS, 1024) ?? {};
+  const octets = Object.entries(meta).reduce((sum, [key, value]) => sum + Buffer.byteLength(`${key}=${value}`) + 1, 0);
+  if (octets > MAX_META_OCTETS) input.fail('meta', `has ${octets} octets in all (at most ${MAX_META_OCTETS})`);
+  return meta;
 }
 
 function readTags(input: InputObject): string[] {

@@ -91,11 +91,11 @@ describe('a UDP listener', () => {
       assert.deepEqual([text, from.address, from.port], [`re:to ${address}`, address, first.endpoint.port]);
     }
   });
-  it('on a wildcard answers from every address of the machine', async () => {
+  it('on a wildcard answers from the loopback addresses of the machine', async () => {
     const listener = await listen('0.0.0.0');
     assert.equal(listener.endpoint.address, '0.0.0.0');
     const client = await Client.open();
-    const addresses = ALL.filter(({ family }) => family === 'IPv4').map(({ address }) => address);
+    const addresses = ALL.map(({ address }) => address).filter((address) => address.startsWith('127.'));
     for (const address of addresses) client.send('query', { address, port: listener.endpoint.port });
     await client.replied(addresses.length);
     assert.deepEqual(client.replies.map(({ from }) => from.address).sort(), [...addresses].sort());

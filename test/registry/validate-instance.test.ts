@@ -176,6 +176,10 @@ describe('the other fields', () => {
     [{ tags: Array.from({ length: 65 }, (_, i) => `t${i}`) }, 'tags: has 65 elements (at most 64)'],
     [{ meta: many(65) }, 'meta: has 65 keys (at most 64)'],
     [
+      { meta: { a: 'x'.repeat(1024), b: 'x'.repeat(1024), c: 'x'.repeat(1024), d: 'x'.repeat(1024) } },
+      'meta: has 4108 octets in all (at most 4096)',
+    ],
+    [
       { meta: { a: 'x'.repeat(1025) } },
       'meta.a: must be a string of at most 1024 characters without control characters',
     ],
