@@ -2,8 +2,8 @@
 
 import { isWithin, type Name, nameKey, parseName } from '../dns/name.ts';
 import type { Zone } from '../zone/zone.ts';
-import { DomainNames, type DomainSettings, type ServiceSource } from './domain-names.ts';
-import type { NameIndex } from './name-index.ts';
+import { DomainNames, type DomainSettings } from './domain-names.ts';
+import type { RegistryNames } from './registry-names.ts';
 import { localClaimZone, syntheticZone } from './synthetic-zone.ts';
 import { type ServedZone, View } from './view.ts';
 
@@ -19,13 +19,6 @@ export interface ViewPlan {
   readonly claimLocal: boolean;
 }
 
-/** What domains make names from. */
-export interface RegistryNames {
-  readonly index: NameIndex;
-  readonly service: ServiceSource;
-  serviceCount(): number;
-}
-
 /** Every zone file is served; a domain without one gets an apex made up for it. */
 export function buildView(plan: ViewPlan, names: RegistryNames): View {
   const served: ServedZone[] = [];
@@ -36,7 +29,7 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
     files.delete(key);
     served.push({
       zone,
-      domain: new DomainNames(settings, names.index, names.service, names.serviceCount),
+      domain: new DomainNames(settings, names),
       negativeTtlSeconds: settings.negativeTtlSeconds,
       apexOnly: false,
     });

@@ -4,13 +4,19 @@
 //
 // Names of tags are found by looking at the service, not by listing them: their combinations have no bound.
 
-import type { Name } from '../dns/name.ts';
-import type { ServiceState } from '../registry/change.ts';
+import { type Name, nameKey } from '../dns/name.ts';
+import type { AnsweringService } from '../registry/member.ts';
 import { poolOf } from '../routing/pool.ts';
-import { addressNode, type DynamicNode, EMPTY_NON_TERMINAL, poolNode, srvNode } from './dynamic-node.ts';
-import type { NameIndex } from './name-index.ts';
+import {
+  addressNode,
+  type DynamicNode,
+  EMPTY_NON_TERMINAL,
+  type Freshness,
+  poolNode,
+  srvNode,
+} from './dynamic-node.ts';
 import { PoolAnswers, recordTtlSeconds } from './pool-answers.ts';
-import type { Cursor } from './prepared-set.ts';
+import type { RegistryNames } from './registry-names.ts';
 
 /** A domain's own settings, complete. */
 export interface DomainSettings {
@@ -20,45 +26,39 @@ export interface DomainSettings {
   readonly maxAnswers: number;
 }
 
-/** Where the domain finds services. */
-export type ServiceSource = (name: string) => ServiceState | undefined;
-
 const MAX_TAGS_IN_NAME = 4;
-/** Tag pools and rotations kept per service; beyond it they are made anew. */
+/** Tag pools kept per service; beyond it they are made anew. */
 const MAX_KEPT = 256;
 
 /** What is kept of one service between its changes. */
 interface ServiceNames {
-  readonly state: ServiceState;
+  readonly state: AnsweringService;
+  readonly freshness: Freshness;
   /** By tags, sorted and joined; '' for the whole service. */
   readonly pools: Map<string, PoolAnswers>;
-  readonly cursors: Map<string, Cursor>;
   /** `S.D` itself, the name asked for most. */
   node: DynamicNode | undefined;
 }
 
 export class DomainNames {
   readonly settings: DomainSettings;
-  readonly #index: NameIndex;
-  readonly #source: ServiceSource;
+  readonly #names: RegistryNames;
   readonly #services = new Map<string, ServiceNames>();
-  // Services in the registry: `_tcp.D` exists while there is one.
-  #serviceCount: () => number;
+  /** Tells the rotations of this domain from those of others. */
+  readonly #apexText: string;
 
-  constructor(settings: DomainSettings, index: NameIndex, source: ServiceSource, serviceCount: () => number) {
+  constructor(settings: DomainSettings, names: RegistryNames) {
     this.settings = settings;
-    this.#index = index;
-    this.#source = source;
-    this.#serviceCount = serviceCount;
+    this.#names = names;
+    this.#apexText = nameKey(settings.apex);
   }
 
   /** A service changed: what was prepared of it no longer holds. Rotations go on. */
   serviceChanged(name: string): void {
     const known = this.#services.get(name);
     if (known === undefined) return;
-    const state = this.#source(name);
-    if (state === undefined) this.#services.delete(name);
-    else this.#services.set(name, { state, pools: new Map(), cursors: known.cursors, node: undefined });
+    known.freshness.isStale = true;
+    this.#services.delete(name);
   }
 
   /** The node of a name below the apex: its labels, lower case, leftmost first, the apex's left out. */
@@ -71,22 +71,23 @@ export class DomainNames {
   }
 
   #findAddress(labels: readonly string[]): DynamicNode | undefined {
-    if (labels.length === 1) return this.#index.hasAddresses ? EMPTY_NON_TERMINAL : undefined;
-    const indexed = labels.length === 2 ? this.#index.address(labels[0]!) : undefined;
+    if (labels.length === 1) return this.#names.index.hasAddresses ? EMPTY_NON_TERMINAL : undefined;
+    const indexed = labels.length === 2 ? this.#names.index.address(labels[0]!) : undefined;
     if (indexed === undefined) return undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const instance of indexed.instances.values()) {
-      const policy = this.#source(instance.service)?.policy;
+      const policy = this.#names.service(instance.service)?.policy;
       least = Math.min(least, recordTtlSeconds(policy, [instance], this.settings.ttlSeconds));
     }
-    return addressNode(indexed.address.bytes, least);
+    const services = new Set(Array.from(indexed.instances.values(), ({ service }) => service));
+    return addressNode(indexed.address.bytes, least, services.size === 1 ? [...services][0] : undefined);
   }
 
   /** `_tcp`, `_udp` or a tag at the end: `_S` in front of it is a service. */
   #findByProtocol(labels: readonly string[], word: string): DynamicNode | undefined {
     const isProtocol = word === 'tcp' || word === 'udp';
     if (labels.length === 1) {
-      const exists = isProtocol ? this.#serviceCount() > 0 : this.#index.hasTag(word);
+      const exists = isProtocol ? this.#names.serviceCount() > 0 : this.#names.index.hasTag(word);
       return exists ? EMPTY_NON_TERMINAL : undefined;
     }
     const first = labels[0]!;
@@ -94,7 +95,7 @@ export class DomainNames {
     const service = this.#service(first.slice(1));
     if (service === undefined) return undefined;
     const answers = this.#pool(service, isProtocol ? [] : [word]);
-    return answers === undefined ? undefined : srvNode(service.state.name, answers, `_${word}`);
+    return answers === undefined ? undefined : srvNode(service.state.name, service.freshness, answers, `_${word}`);
   }
 
   #findService(labels: readonly string[], name: string): DynamicNode | undefined {
@@ -113,7 +114,7 @@ export class DomainNames {
 
   #node(service: ServiceNames, tags: readonly string[], mayBeAlias: boolean): DynamicNode | undefined {
     const answers = this.#pool(service, tags);
-    return answers === undefined ? undefined : poolNode(service.state.name, answers, mayBeAlias);
+    return answers === undefined ? undefined : poolNode(service.state.name, service.freshness, answers, mayBeAlias);
   }
 
   /** `_P._tcp.S`: known while some instance has such a port. */
@@ -127,15 +128,15 @@ export class DomainNames {
     const name = labels[0]!.slice(1);
     if (answers === undefined || labels.length > 1 || !labels[0]!.startsWith('_')) return undefined;
     if (!instances.some(({ ports }) => Object.hasOwn(ports, name) && ports[name]!.proto === proto)) return undefined;
-    return srvNode(service.state.name, answers, `_${name}._${proto}.`, { name, proto });
+    return srvNode(service.state.name, service.freshness, answers, `_${name}._${proto}.`, { name, proto });
   }
 
   #service(name: string): ServiceNames | undefined {
     const known = this.#services.get(name);
     if (known !== undefined) return known;
-    const state = this.#source(name);
+    const state = this.#names.service(name);
     if (state === undefined) return undefined;
-    const fresh = { state, pools: new Map(), cursors: new Map(), node: undefined };
+    const fresh = { state, freshness: { isStale: false }, pools: new Map(), node: undefined };
     this.#services.set(name, fresh);
     return fresh;
   }
@@ -144,7 +145,7 @@ export class DomainNames {
   #pool(service: ServiceNames, tags: readonly string[]): PoolAnswers | undefined {
     // A label may hold any octet, even those that join tags in the key below; what is a tag somewhere may not. And a
     // flood of made-up names stops here, before it looks through the instances.
-    if (!tags.every((tag) => this.#index.hasTag(tag))) return undefined;
+    if (!tags.every((tag) => this.#names.index.hasTag(tag))) return undefined;
     const key = [...new Set(tags)].sort().join(' ');
     const known = service.pools.get(key);
     if (known !== undefined) return known;
@@ -157,19 +158,10 @@ export class DomainNames {
       apex,
       ttlSeconds,
       maxAnswers,
-      cursor: (question) => keptCursor(service.cursors, `${key} ${question}`),
+      cursor: (question) => this.#names.cursors.of(`${this.#apexText} ${service.state.name} ${key} ${question}`),
     });
     if (service.pools.size >= MAX_KEPT) service.pools.clear();
     service.pools.set(key, answers);
     return answers;
   }
-}
-
-function keptCursor(cursors: Map<string, Cursor>, key: string): Cursor {
-  const known = cursors.get(key);
-  if (known !== undefined) return known;
-  if (cursors.size >= MAX_KEPT) cursors.clear();
-  const cursor = { turn: 0 };
-  cursors.set(key, cursor);
-  return cursor;
 }

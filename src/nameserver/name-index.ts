@@ -4,33 +4,42 @@
 // is the same for every domain.
 
 import { type IpAddress, parseIp } from '../base/ip.ts';
-import type { Instance } from '../registry/instance.ts';
+import type { AnsweringInstance } from '../registry/member.ts';
 import { addressLabel } from './address-label.ts';
 
 /** An address that some instance has. */
 export interface IndexedAddress {
   readonly address: IpAddress;
   /** By id. */
-  readonly instances: Map<string, Instance>;
+  readonly instances: Map<string, AnsweringInstance>;
 }
 
 /** Counts tags and addresses as instances come and go. */
 export class NameIndex {
-  readonly #instances = new Map<string, Instance>();
+  readonly #instances = new Map<string, AnsweringInstance>();
   readonly #tags = new Map<string, number>();
   readonly #addresses = new Map<string, IndexedAddress>();
 
-  /** An instance was registered or replaced. */
-  put(instance: Instance): void {
+  /**
+   * An instance was registered or replaced. Returns the other services that have its address: what was kept of them
+   * may hold the address with a TTL that is no longer the least.
+   */
+  put(instance: AnsweringInstance): string[] {
     this.remove(instance.id);
     this.#instances.set(instance.id, instance);
     for (const tag of instance.tags) this.#tags.set(tag, (this.#tags.get(tag) ?? 0) + 1);
     const address = parseIp(instance.address);
-    if (address === undefined) return;
+    if (address === undefined) return [];
     const label = addressLabel(address);
     const known = this.#addresses.get(label);
-    if (known !== undefined) known.instances.set(instance.id, instance);
-    else this.#addresses.set(label, { address, instances: new Map([[instance.id, instance]]) });
+    if (known === undefined) {
+      this.#addresses.set(label, { address, instances: new Map([[instance.id, instance]]) });
+      return [];
+    }
+    known.instances.set(instance.id, instance);
+    const services = new Set(Array.from(known.instances.values(), ({ service }) => service));
+    services.delete(instance.service);
+    return [...services];
   }
 
   /** An instance is gone. */

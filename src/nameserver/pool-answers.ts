@@ -6,7 +6,7 @@ import { TYPE } from '../dns/codes.ts';
 import { type Name, parseName, prependLabels } from '../dns/name.ts';
 import { txtRdata } from '../dns/rdata/basic.ts';
 import { srvRdata } from '../dns/rdata/locating.ts';
-import type { Instance, InstanceState } from '../registry/instance.ts';
+import type { AnsweringInstance, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
 import { type Pool, planFor } from '../routing/pool.ts';
 import { addressLabel } from './address-label.ts';
@@ -44,7 +44,7 @@ export class PoolAnswers {
   addresses(family: 4 | 6): PreparedSet {
     return this.#cached(family === 4 ? 'A' : 'AAAA', (question) => {
       const byAddress = new Map<string, { address: IpAddress; weight: number }>();
-      const members: InstanceState[] = [];
+      const members: Member[] = [];
       for (const state of this.pool.answerable) {
         const address = parseIp(state.instance.address);
         if (address?.family !== family) continue;
@@ -64,8 +64,8 @@ export class PoolAnswers {
    */
   services(owner: string, choice?: PortChoice): PreparedSet {
     return this.#cached(`SRV ${owner}`, (question) => {
-      const members: InstanceState[] = [];
-      const byTarget = new Map<string, { instance: Instance; port: number; weight: number }>();
+      const members: Member[] = [];
+      const byTarget = new Map<string, { instance: AnsweringInstance; port: number; weight: number }>();
       for (const state of this.pool.answerable) {
         const { instance } = state;
         const port = choice === undefined ? instance.port : namedPort(instance, choice);
@@ -116,7 +116,7 @@ export class PoolAnswers {
   #prepare(
     question: string,
     type: number,
-    members: readonly InstanceState[],
+    members: readonly Member[],
     candidates: readonly Candidate[],
     rdatasFor: (srvWeights: readonly number[]) => readonly Uint8Array[],
   ): PreparedSet {
@@ -131,7 +131,7 @@ export class PoolAnswers {
     };
   }
 
-  #ttlSeconds(members: readonly InstanceState[]): number {
+  #ttlSeconds(members: readonly Member[]): number {
     const { policy, ttlSeconds } = this.#context;
     return recordTtlSeconds(
       policy,
@@ -140,7 +140,7 @@ export class PoolAnswers {
     );
   }
 
-  #target(instance: Instance): Name {
+  #target(instance: AnsweringInstance): Name {
     const address = parseIp(instance.address);
     if (address === undefined) return parseName(instance.address);
     return prependLabels([addressLabel(address), 'addr'], this.#context.apex);
@@ -148,7 +148,11 @@ export class PoolAnswers {
 }
 
 /** TTL of a record set: the policy's, else the least of its instances', else the domain's (contract section 2). */
-export function recordTtlSeconds(policy: Policy | undefined, instances: readonly Instance[], fallback: number): number {
+export function recordTtlSeconds(
+  policy: Policy | undefined,
+  instances: readonly AnsweringInstance[],
+  fallback: number,
+): number {
   if (policy?.ttlSeconds !== undefined) return policy.ttlSeconds;
   let least: number | undefined;
   for (const { ttlSeconds } of instances) {
@@ -157,13 +161,13 @@ export function recordTtlSeconds(policy: Policy | undefined, instances: readonly
   return least ?? fallback;
 }
 
-function namedPort(instance: Instance, choice: PortChoice): number | undefined {
+function namedPort(instance: AnsweringInstance, choice: PortChoice): number | undefined {
   const named = Object.hasOwn(instance.ports, choice.name) ? instance.ports[choice.name] : undefined;
   return named?.proto === choice.proto ? named.port : undefined;
 }
 
 /** `key=value` strings; what is longer than a character-string may be goes on in the next one. */
-function metadataStrings(instance: Instance): Uint8Array[] {
+function metadataStrings(instance: AnsweringInstance): Uint8Array[] {
   return Object.entries(instance.meta).flatMap(([key, value]) => {
     const octets = Buffer.from(`${key}=${value}`);
     const strings: Uint8Array[] = [];

@@ -7,7 +7,8 @@ import { type RRset, rrset } from '../dns/rrset.ts';
 
 /** Where the rotation of one question stands. */
 export interface Cursor {
-  turn: number;
+  /** The next turn: counts up and wraps at 2^32. */
+  next(): number;
 }
 
 /** Records of one type, a plan that orders them, and how many an answer takes. */
@@ -21,15 +22,18 @@ export interface PreparedSet {
   readonly cursor: Cursor;
 }
 
-/** Indexes of one draw; shared, since drawing is synchronous. Holds as many as any policy may ask for. */
-const ORDER = new Uint16Array(1024);
+/** Candidate indexes of the last draw; shared, since drawing is synchronous. Holds as many as any policy may ask for. */
+export const ORDER = new Uint16Array(1024);
+
+/** Take the next turn and draw into ORDER; returns how many were drawn. */
+export function drawOrder(set: PreparedSet, random: Random): number {
+  return set.plan.draw(Math.min(set.limit, ORDER.length), { turn: set.cursor.next(), random }, ORDER);
+}
 
 /** Draw an RRset for `owner`; undefined when there is nothing to draw from. */
 export function drawRRset(set: PreparedSet, owner: Name, random: Random): RRset | undefined {
   if (set.plan.size === 0) return undefined;
-  const turn = set.cursor.turn;
-  set.cursor.turn = (turn + 1) >>> 0;
-  const count = set.plan.draw(Math.min(set.limit, ORDER.length), { turn, random }, ORDER);
+  const count = drawOrder(set, random);
   const rdatas: Uint8Array[] = [];
   for (let i = 0; i < count; i++) rdatas.push(set.rdatas[ORDER[i]!]!);
   return rrset(owner, set.type, set.ttlSeconds, rdatas);

@@ -1,106 +1,129 @@
-// query-counters.ts -- counts of queries and answers, cheap to count and rendered on scrape
+// query-counters.ts -- counts of queries and answers in shared memory: cheap to count, read by whoever renders them
+//
+// Each thread that answers has memory of its own and is its only writer; the main thread adds them up on scrape.
 
-import { Counter, type Registry } from 'prom-client';
-import { ServiceLabels } from '../base/metrics.ts';
 import { formatRcode, formatType } from '../dns/codes.ts';
 
 /** How a query came in; the `proto` label. */
 export type Transport = 'udp' | 'tcp' | 'tls' | 'https';
 
 const TRANSPORTS: readonly Transport[] = ['udp', 'tcp', 'tls', 'https'];
-/** Types beyond this many different ones share a label, so that a scan of all 65,536 does not swell the scrape. */
-const MAX_TYPES = 64;
-const OTHER_TYPE = 0xffff;
 
-/** Counts in plain maps by a packed number; no strings are made until somebody scrapes. */
+/** Why a datagram or message got no reply. */
+export type DropReason = 'short' | 'response';
+
+export const DROP_REASONS: readonly DropReason[] = ['short', 'response'];
+
+/** Places for query types; the last is for all that come after they are taken, so that a scan cannot swell them. */
+const TYPE_PLACES = 64;
+const OTHER_TYPE = TYPE_PLACES - 1;
+/** Rcodes 0..23 (RCODE in dns/codes.ts), rounded up. */
+const RCODE_PLACES = 32;
+/** Services with a count of their own; the last place is everybody else's. */
+export const SERVICE_PLACES = 1001;
+
+const QUERIES = TRANSPORTS.length * RCODE_PLACES * TYPE_PLACES;
+const ANSWERS_AT = QUERIES;
+const ANSWERS = SERVICE_PLACES * TYPE_PLACES;
+const DROPPED_AT = ANSWERS_AT + ANSWERS;
+const UNKNOWN_AT = DROPPED_AT + DROP_REASONS.length;
+const FAILURES_AT = UNKNOWN_AT + 1;
+const COUNTS = FAILURES_AT + 1;
+const TYPES_BYTES = TYPE_PLACES * 4;
+
+/** Memory for one thread's counts. */
+export function createCounterMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(TYPES_BYTES + COUNTS * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** One row of a table of counts. */
+export interface QueryCount {
+  readonly proto: Transport;
+  readonly type: string;
+  readonly rcode: string;
+  readonly count: number;
+}
+
+export interface AnswerCount {
+  /** The place of the service, as it was given to `answered`. */
+  readonly place: number;
+  readonly type: string;
+  readonly count: number;
+}
+
 export class QueryCounters {
-  /** By rcode * 2^20 + transport * 2^16 + type: at most 45 bits. */
-  readonly #queries = new Map<number, number>();
-  readonly #answers = new Map<string, Map<number, number>>();
-  readonly #dropped = new Map<string, number>();
-  readonly #types = new Set<number>();
-  readonly #labels = new ServiceLabels();
-  #unknownNames = 0;
+  /** Type + 1 by place; 0 is free. */
+  readonly #types: Uint32Array;
+  readonly #counts: Float64Array;
+  readonly #places = new Map<number, number>();
 
-  answered(transport: Transport, type: number, rcode: number, service: string | undefined): void {
-    const counted = this.#boundedType(type);
-    const key = rcode * 2 ** 20 + TRANSPORTS.indexOf(transport) * 2 ** 16 + counted;
-    this.#queries.set(key, (this.#queries.get(key) ?? 0) + 1);
-    if (service === undefined) return;
-    const label = this.#labels.of(service);
-    let byType = this.#answers.get(label);
-    if (byType === undefined) {
-      byType = new Map();
-      this.#answers.set(label, byType);
-    }
-    byType.set(counted, (byType.get(counted) ?? 0) + 1);
+  constructor(memory: SharedArrayBuffer = createCounterMemory()) {
+    this.#types = new Uint32Array(memory, 0, TYPE_PLACES);
+    this.#counts = new Float64Array(memory, TYPES_BYTES);
+    for (const [place, type] of this.#types.entries()) if (type > 0) this.#places.set(type - 1, place);
   }
 
-  dropped(reason: string): void {
-    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1);
+  /** Count an answer; `servicePlace` is -1 when no service was answered from. */
+  answered(transport: Transport, type: number, rcode: number, servicePlace: number): void {
+    const typePlace = this.#places.get(type) ?? this.#takePlace(type);
+    const row = TRANSPORTS.indexOf(transport) * RCODE_PLACES + (rcode & (RCODE_PLACES - 1));
+    this.#counts[row * TYPE_PLACES + typePlace]!++;
+    if (servicePlace >= 0) this.#counts[ANSWERS_AT + servicePlace * TYPE_PLACES + typePlace]!++;
+  }
+
+  dropped(reason: DropReason): void {
+    this.#counts[DROPPED_AT + DROP_REASONS.indexOf(reason)]!++;
   }
 
   unknownName(): void {
-    this.#unknownNames++;
+    this.#counts[UNKNOWN_AT]!++;
   }
 
-  /** Show the counts in a registry under the names of the contract. */
-  expose(registry: Registry): void {
-    const queries = new Counter({
-      name: 'rollcall_dns_queries_total',
-      help: 'DNS queries answered, by transport, type and rcode.',
-      labelNames: ['proto', 'type', 'rcode'],
-      registers: [registry],
-      collect: () => {
-        queries.reset();
-        for (const [key, count] of this.#queries) {
-          const rcode = formatRcode(Math.floor(key / 2 ** 20));
-          const proto = TRANSPORTS[Math.floor(key / 2 ** 16) % 16]!;
-          queries.inc({ proto, type: typeLabel(key % 2 ** 16), rcode }, count);
-        }
-      },
-    });
-    const answers = new Counter({
-      name: 'rollcall_dns_answers_total',
-      help: 'DNS answers made from a service, by service and type.',
-      labelNames: ['service', 'type'],
-      registers: [registry],
-      collect: () => {
-        answers.reset();
-        for (const [service, byType] of this.#answers) {
-          for (const [type, count] of byType) answers.inc({ service, type: typeLabel(type) }, count);
-        }
-      },
-    });
-    const dropped = new Counter({
-      name: 'rollcall_dns_dropped_total',
-      help: 'Datagrams and messages that deserved no reply, by reason.',
-      labelNames: ['reason'],
-      registers: [registry],
-      collect: () => {
-        dropped.reset();
-        for (const [reason, count] of this.#dropped) dropped.inc({ reason }, count);
-      },
-    });
-    const unknown = new Counter({
-      name: 'rollcall_unknown_names_total',
-      help: 'Answers that a name below a served zone does not exist.',
-      registers: [registry],
-      collect: () => {
-        unknown.reset();
-        unknown.inc(this.#unknownNames);
-      },
-    });
+  /** A query that ended in SERVFAIL because answering it threw. */
+  failed(): void {
+    this.#counts[FAILURES_AT]!++;
   }
 
-  #boundedType(type: number): number {
-    if (this.#types.has(type)) return type;
-    if (this.#types.size >= MAX_TYPES) return OTHER_TYPE;
-    this.#types.add(type);
-    return type;
+  *queries(): Generator<QueryCount> {
+    for (let i = 0; i < QUERIES; i++) {
+      const count = this.#counts[i]!;
+      if (count === 0) continue;
+      const row = Math.floor(i / TYPE_PLACES);
+      const proto = TRANSPORTS[Math.floor(row / RCODE_PLACES)]!;
+      yield { proto, type: this.#typeAt(i % TYPE_PLACES), rcode: formatRcode(row % RCODE_PLACES), count };
+    }
   }
-}
 
-function typeLabel(type: number): string {
-  return type === OTHER_TYPE ? 'other' : type === 0 ? 'none' : formatType(type);
+  *answers(): Generator<AnswerCount> {
+    for (let i = 0; i < ANSWERS; i++) {
+      const count = this.#counts[ANSWERS_AT + i]!;
+      if (count > 0) yield { place: Math.floor(i / TYPE_PLACES), type: this.#typeAt(i % TYPE_PLACES), count };
+    }
+  }
+
+  droppedCount(reason: DropReason): number {
+    return this.#counts[DROPPED_AT + DROP_REASONS.indexOf(reason)]!;
+  }
+
+  get unknownNames(): number {
+    return this.#counts[UNKNOWN_AT]!;
+  }
+
+  get failures(): number {
+    return this.#counts[FAILURES_AT]!;
+  }
+
+  #takePlace(type: number): number {
+    const place = Math.min(this.#places.size, OTHER_TYPE);
+    if (place === OTHER_TYPE) return place;
+    this.#types[place] = type + 1;
+    this.#places.set(type, place);
+    return place;
+  }
+
+  #typeAt(place: number): string {
+    if (place === OTHER_TYPE) return 'other';
+    const type = this.#types[place]! - 1;
+    return type === 0 ? 'none' : formatType(type);
+  }
 }

@@ -5,10 +5,21 @@
 
 import type { Random } from '../base/random.ts';
 import { CLASS, EXTENDED_ERROR, RCODE, TYPE } from '../dns/codes.ts';
+import { HEADER_LENGTH } from '../dns/header.ts';
+import type { Name } from '../dns/name.ts';
 import { type Request, readRequest } from '../dns/request.ts';
 import { type Answer, failure } from './answer.ts';
+import { HotAnswers, PlainQuery, writeHotAnswer } from './hot-answers.ts';
+import { type HotEntry, makeHotEntry } from './hot-entry.ts';
 import type { QueryCounters, Transport } from './query-counters.ts';
-import { replyLimit, writeResponse, writeServerFailure } from './response.ts';
+import {
+  ednsLimit,
+  MAX_MESSAGE_SIZE,
+  PLAIN_UDP_SIZE,
+  replyLimit,
+  writeResponse,
+  writeServerFailure,
+} from './response.ts';
 import { solve } from './solve.ts';
 import type { View, ViewState } from './view.ts';
 
@@ -17,6 +28,10 @@ export interface QueryOptions {
   readonly random: Random;
   readonly counters: QueryCounters;
   readonly maxUdpSize: number;
+  /** False: every query takes the general path. Default true. */
+  readonly keepsHotAnswers?: boolean;
+  /** The place of a service in the counters; -1 for none. */
+  placeOf(service: string): number;
   /** Told of what should never happen. */
   onFailure(error: unknown): void;
 }
@@ -26,6 +41,8 @@ export class QueryHandler {
   readonly #options: QueryOptions;
   #view: View;
   #maxUdpSize: number;
+  #hot = new HotAnswers();
+  readonly #plain = new PlainQuery();
 
   constructor(view: View, options: QueryOptions) {
     this.#view = view;
@@ -41,6 +58,7 @@ export class QueryHandler {
   setView(view: View, maxUdpSize: number): void {
     this.#view = view;
     this.#maxUdpSize = maxUdpSize;
+    this.#hot = new HotAnswers();
   }
 
   /**
@@ -48,22 +66,66 @@ export class QueryHandler {
    * to be none.
    */
   respond(bytes: Uint8Array, transport: Transport, out: Uint8Array): number {
+    return this.respondInPlace(bytes, bytes.length, transport, out);
+  }
+
+  /**
+   * The same for a query in the first `length` octets of `slot`; for UDP, `out` needs no more room than the largest
+   * reply (`maxUdpSize`). What is asked often is answered without allocating.
+   */
+  respondInPlace(slot: Uint8Array, length: number, transport: Transport, out: Uint8Array): number {
     const { counters } = this.#options;
     try {
-      const request = readRequest(bytes);
-      if (request === undefined) {
-        counters.dropped(bytes.length < 12 ? 'short' : 'response');
-        return 0;
+      if (this.#plain.read(slot, length)) {
+        const written = this.#respondHot(slot, transport, out);
+        if (written > 0) return written;
       }
-      const answer = this.#answer(request);
-      counters.answered(transport, request.question?.type ?? 0, answer.rcode, answer.service);
-      const limit = replyLimit(request, transport === 'udp', this.#maxUdpSize);
-      return writeResponse(request, bytes, answer, limit, this.#maxUdpSize, out);
+      return this.#respondGenerally(length === slot.length ? slot : slot.subarray(0, length), transport, out);
     } catch (error) {
       this.#options.onFailure(error);
-      counters.answered(transport, 0, RCODE.SERVFAIL, undefined);
-      return writeServerFailure(bytes, out);
+      counters.failed();
+      counters.answered(transport, 0, RCODE.SERVFAIL, -1);
+      return writeServerFailure(slot, out);
     }
+  }
+
+  #respondHot(bytes: Uint8Array, transport: Transport, out: Uint8Array): number {
+    const plain = this.#plain;
+    const { state } = this;
+    if (!state.isLoaded || state.isStale || this.#options.keepsHotAnswers === false) return 0;
+    const entry = this.#hot.find(plain, bytes) ?? this.#prepare(bytes);
+    if (entry === undefined) return 0;
+    const { counters, random } = this.#options;
+    const limit = transport === 'udp' ? this.#udpLimit(plain) : MAX_MESSAGE_SIZE;
+    const length = writeHotAnswer(entry, plain, bytes, limit, this.#maxUdpSize, random, state.serialOffset, out);
+    if (length > 0) counters.answered(transport, entry.type, RCODE.NOERROR, entry.place);
+    return length;
+  }
+
+  #udpLimit(plain: PlainQuery): number {
+    return plain.hasEdns ? ednsLimit(plain.udpSize, this.#maxUdpSize) : PLAIN_UDP_SIZE;
+  }
+
+  #prepare(bytes: Uint8Array): HotEntry | undefined {
+    const { type, hash, nameLength } = this.#plain;
+    const name = bytes.slice(HEADER_LENGTH, HEADER_LENGTH + nameLength) as Name;
+    const entry = makeHotEntry(name, type, hash, this.#view, this.#options.placeOf);
+    if (entry !== undefined) this.#hot.put(entry);
+    return entry;
+  }
+
+  #respondGenerally(bytes: Uint8Array, transport: Transport, out: Uint8Array): number {
+    const { counters, placeOf } = this.#options;
+    const request = readRequest(bytes);
+    if (request === undefined) {
+      counters.dropped(bytes.length < HEADER_LENGTH ? 'short' : 'response');
+      return 0;
+    }
+    const answer = this.#answer(request);
+    const place = answer.service === undefined ? -1 : placeOf(answer.service);
+    counters.answered(transport, request.question?.type ?? 0, answer.rcode, place);
+    const limit = replyLimit(request, transport === 'udp', this.#maxUdpSize);
+    return writeResponse(request, bytes, answer, limit, this.#maxUdpSize, out);
   }
 
   #answer(request: Request): Answer {

@@ -10,8 +10,8 @@ import { WireWriter } from '../dns/wire-writer.ts';
 import type { Answer, ExtendedError } from './answer.ts';
 
 /** The largest message over UDP without EDNS (RFC 1035 section 2.3.4). */
-const PLAIN_UDP_SIZE = 512;
-const MAX_MESSAGE_SIZE = 65535;
+export const PLAIN_UDP_SIZE = 512;
+export const MAX_MESSAGE_SIZE = 65535;
 /** The EDNS version spoken here. */
 const EDNS_VERSION = 0;
 
@@ -19,8 +19,12 @@ const EDNS_VERSION = 0;
 export function replyLimit(request: Request, isUdp: boolean, maxUdpSize: number): number {
   if (!isUdp) return MAX_MESSAGE_SIZE;
   if (request.edns === undefined) return PLAIN_UDP_SIZE;
-  // Sizes below 512 mean 512 (RFC 6891 section 6.2.3).
-  return Math.min(Math.max(request.edns.udpSize, PLAIN_UDP_SIZE), Math.max(maxUdpSize, PLAIN_UDP_SIZE));
+  return ednsLimit(request.edns.udpSize, maxUdpSize);
+}
+
+/** How large a UDP reply may be for a client that states its size: sizes below 512 mean 512 (RFC 6891 section 6.2.3). */
+export function ednsLimit(udpSize: number, maxUdpSize: number): number {
+  return Math.min(Math.max(udpSize, PLAIN_UDP_SIZE), Math.max(maxUdpSize, PLAIN_UDP_SIZE));
 }
 
 /**

@@ -88,7 +88,7 @@ function solveName(
 }
 
 /** Where a name leads statically, and what the registry has at that very name. */
-function locate(name: Name, served: ServedZone): { found: Found; dynamic: DynamicNode | undefined } {
+export function locate(name: Name, served: ServedZone): { found: Found; dynamic: DynamicNode | undefined } {
   const dynamic = findDynamic(name, served);
   const exists = (each: Name): boolean =>
     (each.length === name.length ? dynamic : findDynamic(each, served)) !== undefined;

@@ -2,20 +2,20 @@
 
 import type { Candidate, Plan } from '../balance/plan.ts';
 import { STRATEGIES } from '../balance/strategies.ts';
-import type { ServiceState } from '../registry/change.ts';
-import { type InstanceState, isAnswerable } from '../registry/instance.ts';
+import { isAnswerable } from '../registry/instance.ts';
+import type { AnsweringService, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
 
 /** The instances behind one name of a service. */
 export interface Pool {
   /** In any status: while there is one, the name is known. */
-  readonly registered: readonly InstanceState[];
+  readonly registered: readonly Member[];
   /** Those that answers are made of. */
-  readonly answerable: readonly InstanceState[];
+  readonly answerable: readonly Member[];
 }
 
 /** The pool of a service, or of those of its instances that have all of `tags` (lower case). */
-export function poolOf(service: ServiceState, tags: readonly string[]): Pool {
+export function poolOf(service: AnsweringService, tags: readonly string[]): Pool {
   const registered = [...service.instances.values()].filter(({ instance }) =>
     tags.every((tag) => instance.tags.includes(tag)),
   );

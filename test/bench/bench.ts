@@ -11,6 +11,7 @@ import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/messag
 import { parseName } from '../../src/dns/name.ts';
 import { readRequest } from '../../src/dns/request.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
+import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters } from '../../src/nameserver/query-counters.ts';
@@ -45,12 +46,23 @@ async function handlerWithServices(): Promise<QueryHandler> {
   const domain = { apex: parseName('service.local.'), ttlSeconds: 5, negativeTtlSeconds: 5, maxAnswers: 8 };
   const view = buildView(
     { zones: [], domains: [domain], negativeTtlSeconds: 5, serverAddresses: ['127.0.0.1'], claimLocal: true },
-    { index, service: (name) => registry.service(name), serviceCount: () => registry.serviceCount },
+    {
+      index,
+      cursors: new Cursors(createCursorMemory()),
+      service: (name) => registry.service(name),
+      serviceCount: () => registry.serviceCount,
+    },
   );
   const onFailure = (error: unknown): never => {
     throw error;
   };
-  const options = { random: systemRandom, counters: new QueryCounters(), maxUdpSize: 1232, onFailure };
+  const options = {
+    random: systemRandom,
+    counters: new QueryCounters(),
+    maxUdpSize: 1232,
+    placeOf: () => 0,
+    onFailure,
+  };
   const handler = new QueryHandler(view, options);
   handler.state.isLoaded = true;
   return handler;

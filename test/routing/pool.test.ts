@@ -4,34 +4,27 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { STRATEGIES } from '../../src/balance/strategies.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import type { ServiceState } from '../../src/registry/change.ts';
-import { type InstanceState, STATUSES } from '../../src/registry/instance.ts';
+import { STATUSES } from '../../src/registry/instance.ts';
+import type { AnsweringService, Member } from '../../src/registry/member.ts';
 import { STRATEGY_NAMES } from '../../src/registry/policy.ts';
 import { planFor, poolOf } from '../../src/routing/pool.ts';
 import { candidatesOf, drawOnce } from '../conformance/strategies.ts';
 
 function serviceOf(
-  ...instances: readonly [id: string, status: InstanceState['status'], ...tags: string[]][]
-): ServiceState {
+  ...instances: readonly [id: string, status: Member['status'], ...tags: string[]][]
+): AnsweringService {
   const states = instances.map(
-    ([id, status, ...tags]) => [id, { instance: { id, tags }, status } as unknown as InstanceState] as const,
+    ([id, status, ...tags]) => [id, { instance: { id, tags }, status } as unknown as Member] as const,
   );
-  return {
-    name: 's',
-    instances: new Map(states),
-    policy: undefined,
-    policyRevision: 0,
-    index: 0,
-    maintenance: undefined,
-  };
+  return { name: 's', instances: new Map(states), policy: undefined };
 }
 
-function ids(states: readonly InstanceState[]): string {
+function ids(states: readonly Member[]): string {
   return states.map(({ instance }) => instance.id).join(' ');
 }
 
 describe('the pool of a service', () => {
-  const everyStatus = serviceOf(...STATUSES.map((status): [string, InstanceState['status']] => [status, status]));
+  const everyStatus = serviceOf(...STATUSES.map((status): [string, Member['status']] => [status, status]));
 
   it('has registered everybody, and answers those that are healthy or warn', () => {
     const pool = poolOf(everyStatus, []);

@@ -15,6 +15,7 @@ import { formatRecord, parseRecord } from '../../src/dns/presentation.ts';
 import type { ResourceRecord } from '../../src/dns/rrset.ts';
 import type { Outcome } from '../../src/health/check-spec.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
+import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import type { DomainSettings } from '../../src/nameserver/domain-names.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
@@ -66,6 +67,7 @@ export class NameServer {
   readonly handler: QueryHandler;
   readonly domains: readonly string[];
   readonly #options: NameServerOptions;
+  readonly #cursors = new Cursors(createCursorMemory(1 << 12));
   #registry: Registry | undefined;
   #lastId = 0;
 
@@ -76,6 +78,7 @@ export class NameServer {
       random: seededRandom(options.seed ?? 1),
       counters: this.counters,
       maxUdpSize: options.maxUdpSize ?? 1232,
+      placeOf: () => 0,
       onFailure: (error) => this.failures.push(error),
     });
   }
@@ -99,12 +102,13 @@ export class NameServer {
     this.#registry = registry;
     this.handler.state.serialOffset = registry.sequence;
     registry.onChange(({ kind, service, instance, sequence }) => {
+      const touched = [service];
       if (instance !== undefined) {
         if (kind === 'deregister') this.index.remove(instance.instance.id);
-        else if (kind !== 'health') this.index.put(instance.instance);
+        else if (kind !== 'health') touched.push(...this.index.put(instance.instance));
       }
       this.handler.state.serialOffset = sequence;
-      this.handler.view.serviceChanged(service);
+      for (const each of touched) this.handler.view.serviceChanged(each);
     });
     this.handler.state.isLoaded = true;
   }
@@ -126,6 +130,7 @@ export class NameServer {
       },
       {
         index: this.index,
+        cursors: this.#cursors,
         service: (name) => this.#registry?.service(name),
         serviceCount: () => this.#registry?.serviceCount ?? 0,
       },

@@ -1,0 +1,194 @@
+// hot-answers.ts -- answers in wire form for the questions that are asked again and again
+//
+// A question that the general path (solve.ts, response.ts) answers from one record set, whole and untruncated, is kept
+// as fragments: the octets of each record, of its glue, and the plan that orders them. Answering it again is a hash of
+// the question's octets, a draw, and a few copies. Everything else (aliases, referrals, ANY, EDNS options, replies that
+// may not fit) is left to the general path, and the two say the same: test/nameserver/hot-answers.test.ts compares them.
+//
+// An entry holds as long as the service it was made of does not change; a new View starts an empty table.
+
+import type { Random } from '../base/random.ts';
+import { CLASS, TYPE } from '../dns/codes.ts';
+import { OPT_LENGTH } from '../dns/edns.ts';
+import { FLAG, HEADER_LENGTH } from '../dns/header.ts';
+import { foldOctet } from '../dns/name.ts';
+import type { HotEntry } from './hot-entry.ts';
+import { drawOrder, ORDER } from './prepared-set.ts';
+
+/** Entries kept; when full, the table starts over. */
+const MAX_ENTRIES = 1 << 18;
+const INITIAL_PLACES = 1 << 10;
+
+/** The question of a query that has nothing unusual about it. Filled in anew by every `read`. */
+export class PlainQuery {
+  hash = 0;
+  nameLength = 0;
+  type = 0;
+  /** Where the question ends. */
+  end = 0;
+  hasEdns = false;
+  dnssecOk = false;
+  udpSize = 0;
+
+  /** Take the first `length` octets apart; false when the general path must look at them. */
+  read(bytes: Uint8Array, length: number): boolean {
+    if (length < HEADER_LENGTH + 5) return false;
+    // QUERY, not a response; one question, no answers, no authorities, at most one additional.
+    if ((bytes[2]! & 0xf8) !== 0 || bytes[4] !== 0 || bytes[5] !== 1) return false;
+    if ((bytes[6]! | bytes[7]! | bytes[8]! | bytes[9]! | bytes[10]!) !== 0 || bytes[11]! > 1) return false;
+    let at = HEADER_LENGTH;
+    let hash = 0x811c9dc5;
+    for (let label = bytes[at]!; label !== 0; label = bytes[at]!) {
+      if (label > 63 || at + label + 6 > length) return false;
+      hash = Math.imul(hash ^ label, 0x01000193);
+      const end = at + label;
+      while (at < end) hash = Math.imul(hash ^ foldOctet(bytes[++at]!), 0x01000193);
+      at++;
+    }
+    this.nameLength = at + 1 - HEADER_LENGTH;
+    if (this.nameLength > 255 || bytes[at + 3] !== 0 || bytes[at + 4] !== CLASS.IN) return false;
+    this.type = (bytes[at + 1]! << 8) | bytes[at + 2]!;
+    this.hash = Math.imul(hash ^ this.type, 0x01000193) >>> 0;
+    this.end = at + 5;
+    this.hasEdns = bytes[11] === 1;
+    return this.hasEdns ? this.#readOpt(bytes, length) : length === this.end;
+  }
+
+  /** An OPT record of version 0 without options, and nothing behind it. */
+  #readOpt(bytes: Uint8Array, length: number): boolean {
+    const at = this.end;
+    if (length !== at + OPT_LENGTH || bytes[at] !== 0 || bytes[at + 1] !== 0 || bytes[at + 2] !== TYPE.OPT)
+      return false;
+    if (bytes[at + 6] !== 0 || (bytes[at + 9]! | bytes[at + 10]!) !== 0) return false;
+    this.udpSize = (bytes[at + 3]! << 8) | bytes[at + 4]!;
+    this.dnssecOk = (bytes[at + 7]! & 0x80) !== 0;
+    return true;
+  }
+}
+
+/** A hash table of entries, and the answering from them. */
+export class HotAnswers {
+  #places: (HotEntry | undefined)[] = new Array(INITIAL_PLACES).fill(undefined);
+  #count = 0;
+
+  /** The entry of a question, if there is one that still holds. */
+  find(query: PlainQuery, bytes: Uint8Array): HotEntry | undefined {
+    const mask = this.#places.length - 1;
+    for (let at = query.hash & mask; ; at = (at + 1) & mask) {
+      const entry = this.#places[at];
+      if (entry === undefined) return undefined;
+      if (entry.hash === query.hash && entry.type === query.type && isSameName(entry.name, query, bytes)) {
+        return entry.freshness.isStale ? undefined : entry;
+      }
+    }
+  }
+
+  /** Keep an entry, in place of an older one for the same question. */
+  put(entry: HotEntry): void {
+    if (this.#count * 2 > this.#places.length) this.#grow();
+    const mask = this.#places.length - 1;
+    let at = entry.hash & mask;
+    for (let known = this.#places[at]; known !== undefined; known = this.#places[at]) {
+      if (known.hash === entry.hash && known.type === entry.type && isSameOctets(known.name, entry.name)) break;
+      at = (at + 1) & mask;
+    }
+    if (this.#places[at] === undefined) this.#count++;
+    this.#places[at] = entry;
+  }
+
+  /** Entries that no longer hold go; if the table is still too large, all do. */
+  #grow(): void {
+    const kept = this.#places.filter((entry) => entry !== undefined && !entry.freshness.isStale);
+    if (kept.length >= MAX_ENTRIES) kept.length = 0;
+    const size = kept.length * 4 > this.#places.length ? this.#places.length * 2 : this.#places.length;
+    this.#places = new Array(size).fill(undefined);
+    this.#count = 0;
+    for (const entry of kept) this.put(entry!);
+  }
+}
+
+function isSameName(name: Uint8Array, query: PlainQuery, bytes: Uint8Array): boolean {
+  if (name.length !== query.nameLength) return false;
+  for (let i = 0; i < name.length; i++) if (name[i] !== foldOctet(bytes[HEADER_LENGTH + i]!)) return false;
+  return true;
+}
+
+function isSameOctets(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+}
+
+/**
+ * Write the answer of an entry into `out`; returns its length, 0 when it may not fit `limit` and the general path must
+ * decide what to leave out. No turn of the rotation is taken then.
+ */
+export function writeHotAnswer(
+  entry: HotEntry,
+  query: PlainQuery,
+  bytes: Uint8Array,
+  limit: number,
+  serverUdpSize: number,
+  random: Random,
+  serial: number,
+  out: Uint8Array,
+): number {
+  const optLength = query.hasEdns ? OPT_LENGTH : 0;
+  if (query.end + entry.longest + optLength > limit) return 0;
+  out[0] = bytes[0]!;
+  out[1] = bytes[1]!;
+  out[2] = ((FLAG.QR | FLAG.AA) >>> 8) | (bytes[2]! & (FLAG.RD >>> 8));
+  out[3] = 0;
+  out[4] = 0;
+  out[5] = 1;
+  let at = copy(bytes, HEADER_LENGTH, query.end, out, HEADER_LENGTH);
+  let answers = 0;
+  let additionals = query.hasEdns ? 1 : 0;
+  if (entry.set !== undefined) {
+    answers = drawOrder(entry.set, random);
+    for (let i = 0; i < answers; i++) at = append(entry.records[ORDER[i]!]!, out, at);
+    for (let i = 0; i < answers && entry.glue.length > 0; i++) at = append(entry.glue[ORDER[i]!]!, out, at);
+    if (entry.glue.length > 0) additionals += answers;
+  } else {
+    answers = entry.records.length;
+    for (let i = 0; i < answers; i++) at = append(entry.records[i]!, out, at);
+  }
+  if (entry.authority !== undefined) {
+    at = append(entry.authority.octets, out, at);
+    writeU32(out, at - entry.authority.serialFromEnd, entry.authority.serialFloor + serial);
+  }
+  if (query.hasEdns) at = writeOpt(query, serverUdpSize, out, at);
+  writeU16(out, 6, answers);
+  writeU16(out, 8, entry.authority === undefined ? 0 : 1);
+  writeU16(out, 10, additionals);
+  return at;
+}
+
+/** Plain loops: for the few dozen octets of a record they beat the call of TypedArray.set. */
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+  let place = at;
+  for (let i = start; i < end; i++) to[place++] = from[i]!;
+  return place;
+}
+
+function append(octets: Uint8Array, out: Uint8Array, at: number): number {
+  return copy(octets, 0, octets.length, out, at);
+}
+
+function writeOpt(query: PlainQuery, udpSize: number, out: Uint8Array, at: number): number {
+  out[at] = 0;
+  writeU16(out, at + 1, TYPE.OPT);
+  writeU16(out, at + 3, udpSize);
+  writeU16(out, at + 5, 0);
+  writeU16(out, at + 7, query.dnssecOk ? 0x8000 : 0);
+  writeU16(out, at + 9, 0);
+  return at + OPT_LENGTH;
+}
+
+function writeU16(out: Uint8Array, at: number, value: number): void {
+  out[at] = value >>> 8;
+  out[at + 1] = value & 0xff;
+}
+
+function writeU32(out: Uint8Array, at: number, value: number): void {
+  writeU16(out, at, (value >>> 16) & 0xffff);
+  writeU16(out, at + 2, value & 0xffff);
+}

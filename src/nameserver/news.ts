@@ -1,0 +1,38 @@
+// news.ts -- what a shard is told about the registry and the zones, in the order it happened
+
+import type { Change } from '../registry/change.ts';
+import type { Member } from '../registry/member.ts';
+import type { Policy } from '../registry/policy.ts';
+import type { ViewPlan } from './build-view.ts';
+
+/** One piece of news. Everything in it survives a structured clone. */
+export type News =
+  /** An instance was registered, replaced, or changed its status. `place`: its service's, in the counters. */
+  | { readonly op: 'member'; readonly member: Member; readonly place: number }
+  | { readonly op: 'gone'; readonly id: string; readonly service: string }
+  | { readonly op: 'policy'; readonly service: string; readonly policy: Policy | undefined; readonly place: number }
+  /** Another generation of zones and settings. */
+  | { readonly op: 'view'; readonly plan: ViewPlan; readonly maxUdpSize: number };
+
+/** The news in a change. `policyOf` and `placeOf` look a service up. */
+export function newsOf(
+  change: Change,
+  policyOf: (service: string) => Policy | undefined,
+  placeOf: (service: string) => number,
+): News {
+  const { kind, service, instance } = change;
+  if (instance === undefined) return { op: 'policy', service, policy: policyOf(service), place: placeOf(service) };
+  if (kind === 'deregister') return { op: 'gone', id: instance.instance.id, service };
+  return memberNews(instance, placeOf(service));
+}
+
+/** The news that an instance is there: only what answers are made of. */
+export function memberNews({ instance, status }: Member, place: number): News {
+  const { id, service, address, port, ports, tags, meta, weight, ttlSeconds } = instance;
+  const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
+  return {
+    op: 'member',
+    member: { instance: { id, service, address, port, ports, tags, meta, weight, ...ttl }, status },
+    place,
+  };
+}
