@@ -3,12 +3,11 @@
 // Two arrows run here and nowhere else: a health result into the registry (wiring/health.ts), and a registry change
 // into the nameserver.
 
-import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type Api, startApi } from './api/api.ts';
 import { rfc3339, systemClock } from './base/clock.ts';
-import { CodedError, errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
+import { errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
 import { type Endpoint, formatEndpoint } from './base/ip.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetricsRegistry } from './base/metrics.ts';
@@ -18,12 +17,15 @@ import { FileWatch } from './config/file-watch.ts';
 import { readZones, type ZoneFiles } from './config/zone-files.ts';
 import { formatName } from './dns/name.ts';
 import { soaSerial } from './dns/rdata/basic.ts';
-import { buildView, type RegistryNames } from './nameserver/build-view.ts';
+import { buildView } from './nameserver/build-view.ts';
+import { Cursors, createCursorMemory } from './nameserver/cursors.ts';
 import { NameIndex } from './nameserver/name-index.ts';
 import { QueryHandler } from './nameserver/query.ts';
 import { QueryCounters } from './nameserver/query-counters.ts';
+import type { RegistryNames } from './nameserver/registry-names.ts';
+import { ServicePlaces } from './nameserver/service-places.ts';
 import { TtlMemory } from './nameserver/ttl-memory.ts';
-import { currentSoa, View } from './nameserver/view.ts';
+import { currentSoa, View, type ViewState } from './nameserver/view.ts';
 import type { Change } from './registry/change.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
@@ -31,7 +33,16 @@ import { type RunningSchedules, startSchedules } from './schedule/maintenance-sc
 import { STORES } from './stores/stores.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { DnsListeners } from './wiring/listeners.ts';
-import { exposeRegistryMetrics, exposeReloadMetrics, timedAnswerer, timedStore } from './wiring/metrics.ts';
+import {
+  exposeQueryMetrics,
+  exposeRegistryMetrics,
+  exposeReloadMetrics,
+  timedAnswerer,
+  timedStore,
+} from './wiring/metrics.ts';
+import { needRestart } from './wiring/restart-needs.ts';
+import { Shards } from './wiring/shards.ts';
+import { tlsContents } from './wiring/tls-files.ts';
 import { domainSettings, instanceRules, shadowWarnings, viewPlan } from './wiring/view-plan.ts';
 
 const clock = systemClock;
@@ -76,6 +87,12 @@ class Server implements RunningServer {
   readonly #log: Logger;
   readonly #metrics: MetricsRegistry = createMetricsRegistry();
   readonly #counters = new QueryCounters();
+  readonly #places = new ServicePlaces();
+  readonly #cursorMemory = createCursorMemory();
+  readonly #cursors = new Cursors(this.#cursorMemory);
+  /** Undefined when node:dgram answers UDP on the main thread, for the reason given. */
+  readonly #shards: Shards | undefined;
+  readonly #noShards: string | undefined;
   readonly #query: QueryHandler;
   readonly #listeners: DnsListeners;
   readonly #index = new NameIndex();
@@ -100,17 +117,34 @@ class Server implements RunningServer {
     this.#config = options.config;
     // Standard output belongs to what people read; logs go beside it.
     this.#log = createLogger(options.config.log.level, pino.destination({ fd: 2, sync: true }));
-    this.#counters.expose(this.#metrics);
     this.#countReload = exposeReloadMetrics(this.#metrics);
     this.#query = new QueryHandler(new View([]), {
       random: systemRandom,
       counters: this.#counters,
+      placeOf: (service) => this.#places.of(service),
       maxUdpSize: options.config.dns.maxUdpSize,
       onFailure: (error) => this.#log.error({ err: error }, 'a query could not be answered'),
     });
     const respond = this.#query.respond.bind(this.#query);
     const answer = timedAnswerer(respond, this.#metrics, clock);
-    this.#listeners = new DnsListeners({ answer, clock, log: this.#log });
+    const started = Shards.start({
+      workers: options.config.dns.workers,
+      cursorMemory: this.#cursorMemory,
+      places: this.#places,
+      log: this.#log,
+    });
+    const shards = typeof started === 'string' ? undefined : started;
+    this.#shards = shards;
+    this.#noShards = typeof started === 'string' ? started : undefined;
+    if (shards === undefined) this.#log.info({ reason: this.#noShards }, 'UDP is answered on the main thread');
+    const allCounters = () => [this.#counters, ...(shards?.counters() ?? [])];
+    exposeQueryMetrics(this.#metrics, allCounters, this.#places);
+    this.#listeners = new DnsListeners({
+      answer,
+      clock,
+      log: this.#log,
+      ...(shards === undefined ? {} : { openUdp: async (endpoint) => shards.pool.open(endpoint) }),
+    });
     this.#watch = new FileWatch({ clock, log: this.#log, onChange: () => void this.reload() });
   }
 
@@ -137,7 +171,7 @@ class Server implements RunningServer {
       metrics: this.#metrics,
       ownEndpoints: () => [...this.addresses.dns, ...this.addresses.http],
     });
-    this.#query.state.isLoaded = true;
+    this.#setState({ isLoaded: true });
     this.#api = await this.#startApi(registry);
     this.#startSchedules(registry);
     this.#followFiles();
@@ -165,6 +199,7 @@ class Server implements RunningServer {
     await this.#schedules?.stop();
     await this.#api?.close();
     await this.#listeners.close();
+    await this.#shards?.pool.close();
     await this.#health?.stop();
     await this.#registry?.stop();
     await this.#store?.close();
@@ -174,27 +209,39 @@ class Server implements RunningServer {
   #setView(config: Config, { zones }: ZoneFiles): void {
     const names: RegistryNames = {
       index: this.#index,
+      cursors: this.#cursors,
       service: (name) => this.#registry?.service(name),
       serviceCount: () => this.#registry?.serviceCount ?? 0,
     };
-    this.#query.setView(buildView(viewPlan(config.dns, zones), names), config.dns.maxUdpSize);
+    const plan = viewPlan(config.dns, zones);
+    this.#query.setView(buildView(plan, names), config.dns.maxUdpSize);
+    this.#shards?.setView(plan, config.dns.maxUdpSize);
   }
 
   #followRegistry(registry: Registry): void {
     for (const { instance } of registry.instances()) this.#index.put(instance);
     for (const service of registry.services()) this.#noteTtl(service.name);
-    this.#query.state.serialOffset = registry.sequence;
+    this.#shards?.introduce(registry);
+    this.#setState({ serialOffset: registry.sequence });
     registry.onChange((change) => this.#applyChange(change));
   }
 
-  #applyChange({ kind, service, instance, sequence }: Change): void {
+  #applyChange(change: Change): void {
+    const { kind, service, instance, sequence } = change;
+    const touched = [service];
     if (instance !== undefined) {
       if (kind === 'deregister') this.#index.remove(instance.instance.id);
-      else if (kind !== 'health') this.#index.put(instance.instance);
+      else if (kind !== 'health') touched.push(...this.#index.put(instance.instance));
     }
-    this.#query.state.serialOffset = sequence;
-    this.#query.view.serviceChanged(service);
+    for (const each of touched) this.#query.view.serviceChanged(each);
+    this.#shards?.tell(change);
+    this.#setState({ serialOffset: sequence });
     if (kind !== 'health') this.#noteTtl(service);
+  }
+
+  #setState(change: Partial<ViewState>): void {
+    Object.assign(this.#query.state, change);
+    this.#shards?.setState(this.#query.state);
   }
 
   #zoneWarnings(): Problem[] {
@@ -237,7 +284,10 @@ class Server implements RunningServer {
       startedAt: rfc3339(this.#startedMs),
       dns: {
         listen: texts(this.addresses.dns),
-        udp: 'dgram',
+        udp: this.#shards === undefined ? 'dgram' : 'shards',
+        ...(this.#shards === undefined
+          ? { reason: this.#noShards }
+          : { shards: this.#shards.pool.count, replaced: this.#shards.replaced }),
         zones: view.zones.map((served) => ({
           apex: formatName(served.zone.apex),
           file: served.zone.file,
@@ -323,47 +373,6 @@ function readZonesOf(config: Config): ZoneFiles {
     throw new LocatedError('invalid_zones', zones.problems);
   }
   return zones;
-}
-
-/** PEM contents of the files of a TLS setting. Throws a CodedError when one cannot be read. */
-function tlsContents(tls: Config['http']['tls']): { cert: string; key: string; clientCa?: string } | undefined {
-  if (tls === undefined) return undefined;
-  const read = (file: string): string => {
-    try {
-      return readFileSync(file, 'utf8');
-    } catch (error) {
-      throw new CodedError('invalid_config', `http.tls: cannot read ${file}: ${errorMessage(error)}`);
-    }
-  };
-  const clientCa = tls.clientCaFile === undefined ? {} : { clientCa: read(tls.clientCaFile) };
-  return { cert: read(tls.certFile), key: read(tls.keyFile), ...clientCa };
-}
-
-/** Warnings for settings that a reload does not touch. */
-function needRestart(before: Config, after: Config): Problem[] {
-  const pairs: [string, unknown, unknown][] = [
-    ['http.listen', before.http.listen, after.http.listen],
-    ['http.tls', modeOf(before.http.tls), modeOf(after.http.tls)],
-    ['http.maxBody', before.http.maxBodyBytes, after.http.maxBodyBytes],
-    ['store', before.store, after.store],
-    ['health', before.health, after.health],
-    ['dns.workers', before.dns.workers, after.dns.workers],
-  ];
-  return pairs
-    .filter(([, old, now]) => JSON.stringify(old) !== JSON.stringify(now))
-    .map(([key]) => ({
-      file: after.file ?? 'environment',
-      line: 0,
-      column: 0,
-      message: `the change of '${key}' takes effect after a restart`,
-      severity: 'warning',
-    }));
-}
-
-/** What a listener cannot take up while it is open; other certificates it can. */
-function modeOf(tls: Config['http']['tls']): string {
-  if (tls === undefined) return 'plain';
-  return tls.clientCaFile === undefined ? 'any client' : 'known clients';
 }
 
 function wholeServer(message: string): Problem {

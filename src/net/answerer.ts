@@ -5,3 +5,6 @@
  * throw, and must not keep either buffer.
  */
 export type Answerer = (query: Uint8Array, transport: 'udp' | 'tcp', out: Uint8Array) => number;
+
+/** The same for batches: the first `length` octets of `slot` are the query, `out` is large enough for any UDP reply. */
+export type BatchAnswerer = (slot: Uint8Array, length: number, out: Uint8Array) => number;

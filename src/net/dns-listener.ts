@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts';
 import type { Answerer } from './answerer.ts';
 import { TcpListener } from './tcp.ts';
 import { UdpListener } from './udp.ts';
+import type { OpenUdp, UdpSide } from './udp-side.ts';
 
 /** Tries to find a port that is free for both transports when the system may choose it. */
 const PORT_ATTEMPTS = 8;
@@ -14,13 +15,15 @@ export interface DnsListenerOptions {
   readonly answer: Answerer;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Without it, UDP is node:dgram's. */
+  readonly openUdp?: OpenUdp;
 }
 
 export class DnsListener {
-  readonly #udp: UdpListener;
+  readonly #udp: UdpSide;
   readonly #tcp: TcpListener;
 
-  private constructor(udp: UdpListener, tcp: TcpListener) {
+  private constructor(udp: UdpSide, tcp: TcpListener) {
     this.#udp = udp;
     this.#tcp = tcp;
   }
@@ -38,7 +41,7 @@ export class DnsListener {
   }
 
   static async #openBoth(endpoint: Endpoint, options: DnsListenerOptions): Promise<DnsListener> {
-    const udp = await UdpListener.open(endpoint, options.answer, options.log);
+    const udp = await (options.openUdp?.(endpoint) ?? UdpListener.open(endpoint, options.answer, options.log));
     try {
       return new DnsListener(udp, await TcpListener.open(udp.endpoint, options));
     } catch (error) {

@@ -9,13 +9,14 @@ import { networkInterfaces } from 'node:os';
 import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { Answerer } from './answerer.ts';
+import type { UdpSide } from './udp-side.ts';
 
 /** Room for bursts while the event loop is busy; the system caps it at net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const MAX_REPLY = 65535;
 
 /** A UDP listener as configured; behind a wildcard there are several sockets. */
-export class UdpListener {
+export class UdpListener implements UdpSide {
   readonly #answer: Answerer;
   readonly #log: Logger;
   readonly #wildcard: 4 | 6 | undefined;

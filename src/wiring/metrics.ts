@@ -3,6 +3,8 @@
 import { Counter, Gauge, Histogram, type Registry as MetricsRegistry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import { ServiceLabels } from '../base/metrics.ts';
+import { DROP_REASONS, type QueryCounters } from '../nameserver/query-counters.ts';
+import type { ServicePlaces } from '../nameserver/service-places.ts';
 import { STATUSES } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Store } from '../registry/store.ts';
@@ -104,6 +106,61 @@ export function timedStore(store: Store, metrics: MetricsRegistry, clock: Clock)
       }
     },
   };
+}
+
+/** Counters of queries and answers, added up over all that count. */
+export function exposeQueryMetrics(
+  metrics: MetricsRegistry,
+  all: () => Iterable<QueryCounters>,
+  places: ServicePlaces,
+): void {
+  const counter = <Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    fill: (counters: QueryCounters, add: (labels: Record<Label, string>, count: number) => void) => void,
+  ): void => {
+    const made: Counter<Label> = new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [metrics],
+      collect: (): void => {
+        made.reset();
+        for (const counters of all()) fill(counters, (labels, count) => made.inc(labels, count));
+      },
+    });
+  };
+  counter(
+    'rollcall_dns_queries_total',
+    'DNS queries answered, by transport, type and rcode.',
+    ['proto', 'type', 'rcode'],
+    (counters, add) => {
+      for (const { count, ...labels } of counters.queries()) add(labels, count);
+    },
+  );
+  counter(
+    'rollcall_dns_answers_total',
+    'DNS answers made from a service, by service and type.',
+    ['service', 'type'],
+    (counters, add) => {
+      for (const { place, type, count } of counters.answers()) add({ service: places.nameOf(place), type }, count);
+    },
+  );
+  counter(
+    'rollcall_dns_dropped_total',
+    'Datagrams and messages that deserved no reply, by reason.',
+    ['reason'],
+    (counters, add) => {
+      for (const reason of DROP_REASONS) add({ reason }, counters.droppedCount(reason));
+    },
+  );
+  counter('rollcall_unknown_names_total', 'Answers that a name does not exist.', [], (counters, add) =>
+    add({}, counters.unknownNames),
+  );
+  counter('rollcall_dns_failures_total', 'Queries whose answering failed: SERVFAIL.', [], (counters, add) =>
+    add({}, counters.failures),
+  );
 }
 
 /** Counts reloads: call the returned function with each result. */

@@ -1,0 +1,53 @@
+// shard.ts -- the composition root of a UDP shard: a replica of the registry, a query handler, and the loop
+//
+// It runs in a worker thread that never returns to its event loop, and shares nothing with the main thread but memory
+// for turns, counts and flags. Whatever is thrown here ends the thread; the pool starts another in its place.
+
+import { workerData } from 'node:worker_threads';
+import { systemRandom } from './base/random.ts';
+import { buildView } from './nameserver/build-view.ts';
+import { Cursors } from './nameserver/cursors.ts';
+import type { News } from './nameserver/news.ts';
+import { QueryHandler } from './nameserver/query.ts';
+import { QueryCounters } from './nameserver/query-counters.ts';
+import { Replica } from './nameserver/replica.ts';
+import { View } from './nameserver/view.ts';
+import { ShardLoop } from './net/shard-loop.ts';
+import { CONTROL, type ShardStart } from './net/shard-pool.ts';
+import { loadSocketCalls } from './net/socket-calls.ts';
+import type { ShardExtra } from './wiring/shards.ts';
+
+const { control: memory, port, extra } = workerData as ShardStart;
+const { cursorMemory, counterMemory } = extra as ShardExtra;
+const control = new Int32Array(memory);
+const calls = loadSocketCalls();
+if (typeof calls === 'string') throw new Error(calls);
+
+const replica = new Replica(new Cursors(cursorMemory));
+const handler = new QueryHandler(new View([]), {
+  random: systemRandom,
+  counters: new QueryCounters(counterMemory),
+  maxUdpSize: 1232,
+  placeOf: (service) => replica.placeOf(service),
+  // Counted by the handler; a log line a query would only make a flood worse.
+  onFailure: () => {},
+});
+
+function takeNews(news: News): void {
+  if (news.op === 'view') handler.setView(buildView(news.plan, replica), news.maxUdpSize);
+  else for (const service of replica.apply(news)) handler.view.serviceChanged(service);
+}
+
+new ShardLoop({
+  calls,
+  control,
+  port,
+  onNews: (news) => takeNews(news as News),
+  onBatch: () => {
+    handler.state.serialOffset = Atomics.load(control, CONTROL.SERIAL) >>> 0;
+    handler.state.isLoaded = Atomics.load(control, CONTROL.LOADED) === 1;
+    handler.state.isStale = Atomics.load(control, CONTROL.STALE) === 1;
+  },
+  answer: (slot, length, out) => handler.respondInPlace(slot, length, 'udp', out),
+}).run();
+port.close();

@@ -1,0 +1,31 @@
+// restart-needs.ts -- which changes of the configuration a reload does not take up
+
+import type { Problem } from '../base/errors.ts';
+import type { Config } from '../config/config.ts';
+
+/** Warnings for settings that a reload does not touch. */
+export function needRestart(before: Config, after: Config): Problem[] {
+  const pairs: [string, unknown, unknown][] = [
+    ['http.listen', before.http.listen, after.http.listen],
+    ['http.tls', modeOf(before.http.tls), modeOf(after.http.tls)],
+    ['http.maxBody', before.http.maxBodyBytes, after.http.maxBodyBytes],
+    ['store', before.store, after.store],
+    ['health', before.health, after.health],
+    ['dns.workers', before.dns.workers, after.dns.workers],
+  ];
+  return pairs
+    .filter(([, old, now]) => JSON.stringify(old) !== JSON.stringify(now))
+    .map(([key]) => ({
+      file: after.file ?? 'environment',
+      line: 0,
+      column: 0,
+      message: `the change of '${key}' takes effect after a restart`,
+      severity: 'warning',
+    }));
+}
+
+/** What a listener cannot take up while it is open; other certificates it can. */
+function modeOf(tls: Config['http']['tls']): string {
+  if (tls === undefined) return 'plain';
+  return tls.clientCaFile === undefined ? 'any client' : 'known clients';
+}
