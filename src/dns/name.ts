@@ -131,10 +131,10 @@ export function labelCount(name: Name): number {
 
 /** The labels from the leftmost on, as lower-case latin-1 text: good for matching, not for showing. */
 export function foldedLabels(name: Name): string[] {
+  // The whole name at once: going to native code for every label would cost more than all the rest.
+  const text = foldToText(name);
   const labels: string[] = [];
-  for (let at = 0; name[at] !== 0; at += name[at]! + 1) {
-    labels.push(foldToText(name.subarray(at + 1, at + 1 + name[at]!)));
-  }
+  for (let at = 0; name[at] !== 0; at += name[at]! + 1) labels.push(text.slice(at + 1, at + 1 + name[at]!));
   return labels;
 }
 
@@ -157,11 +157,17 @@ export function nameKey(name: Name): string {
 
 // Length octets are at most 63, below 'A', so folding a whole name never touches them.
 function foldToText(octets: Uint8Array): string {
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
-  return HAS_UPPER.test(text) ? text.replace(UPPER, (letter) => letter.toLowerCase()) : text;
+  const text = latin1Slice.call(octets, 0, octets.length);
+  for (const octet of octets) {
+    if (octet >= 0x41 && octet <= 0x5a) return text.replace(UPPER, (letters) => letters.toLowerCase());
+  }
+  return text;
 }
 
-const HAS_UPPER = /[A-Z]/;
+/** What `Buffer.toString('latin1')` calls, without making a Buffer of the octets first. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, start: number, end: number): string;
+};
 const UPPER = /[A-Z]+/g;
 
 /** One octet with ASCII upper case folded to lower. */

@@ -10,9 +10,6 @@ const MAX_POINTER = 0x3fff;
 /** Names remembered for compression; beyond it names are simply written out, which bounds the search. */
 const MAX_REMEMBERED = 96;
 
-/** A growing writer, made for every RDATA that is read, needs no table. */
-const NO_SUFFIXES = new Uint16Array(0);
-
 /** Writes into `bytes`; when made by `WireWriter.growing()` the buffer grows and nothing overflows. */
 export class WireWriter {
   bytes: Uint8Array;
@@ -24,7 +21,7 @@ export class WireWriter {
   readonly #grows: boolean;
   readonly #start: number;
   // Where each remembered suffix begins, relative to the start of the message.
-  readonly #suffixes: Uint16Array;
+  readonly #suffixes: number[] = [];
   #suffixCount = 0;
 
   constructor(bytes: Uint8Array, offset = 0, limit = bytes.length, grows = false) {
@@ -33,7 +30,6 @@ export class WireWriter {
     this.limit = limit;
     this.#grows = grows;
     this.#start = offset;
-    this.#suffixes = grows ? NO_SUFFIXES : new Uint16Array(MAX_REMEMBERED);
   }
 
   /** A writer without a limit, for stored RDATA: it never compresses. */
