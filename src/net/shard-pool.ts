@@ -4,8 +4,6 @@
 // travels as messages, counted in shared memory: a shard looks at the count after each receive and takes in what is
 // waiting before it answers, so nothing acknowledged before a query arrived is missing from its answer.
 
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { errorMessage } from '../base/errors.ts';
 import type { Endpoint } from '../base/ip.ts';
@@ -207,8 +205,7 @@ function startWorker(script: URL, start: ShardStart, transferList: MessagePort[]
   const options = { workerData: start, transferList };
   if (!script.pathname.endsWith('.ts')) return new Worker(script, options);
   // Found from here: the worker's code has no place of its own to find it from.
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api')).href;
-  const [api, module] = [JSON.stringify(tsx), JSON.stringify(script.href)];
+  const [api, module] = [import.meta.resolve('tsx/esm/api'), script.href].map((url) => JSON.stringify(url));
   const loader = `import(${api}).then(({ register }) => { register(); return import(${module}); })`;
   return new Worker(loader, { ...options, eval: true });
 }
