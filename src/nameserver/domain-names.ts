@@ -4,6 +4,7 @@
 //
 // Names of tags are found by looking at the service, not by listing them: their combinations have no bound.
 
+import { parseIp } from '../base/ip.ts';
 import { type Name, nameKey } from '../dns/name.ts';
 import type { AnsweringService } from '../registry/member.ts';
 import { poolOf } from '../routing/pool.ts';
@@ -72,15 +73,16 @@ export class DomainNames {
 
   #findAddress(labels: readonly string[]): DynamicNode | undefined {
     if (labels.length === 1) return this.#names.index.hasAddresses ? EMPTY_NON_TERMINAL : undefined;
-    const indexed = labels.length === 2 ? this.#names.index.address(labels[0]!) : undefined;
-    if (indexed === undefined) return undefined;
+    const holders = labels.length === 2 ? this.#names.index.holdersOf(labels[0]!) : [];
+    const first = holders[0];
+    if (first === undefined) return undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const instance of indexed.instances.values()) {
+    for (const instance of holders) {
       const policy = this.#names.service(instance.service)?.policy;
       least = Math.min(least, recordTtlSeconds(policy, [instance], this.settings.ttlSeconds));
     }
-    const services = new Set(Array.from(indexed.instances.values(), ({ service }) => service));
-    return addressNode(indexed.address.bytes, least, services.size === 1 ? [...services][0] : undefined);
+    const soleService = holders.every(({ service }) => service === first.service) ? first.service : undefined;
+    return addressNode(parseIp(first.address)!.bytes, least, soleService);
   }
 
   /** `_tcp`, `_udp` or a tag at the end: `_S` in front of it is a service. */

@@ -1,24 +1,20 @@
 // name-index.ts -- which tags and addresses exist at all, whatever the status of their instances
 //
 // Existence decides between NODATA and NXDOMAIN, so it must be known without looking through the services. The index
-// is the same for every domain.
+// is the same for every domain. There is one for each thread that answers, so it holds little more than references.
 
-import { type IpAddress, parseIp } from '../base/ip.ts';
+import { parseIp } from '../base/ip.ts';
 import type { AnsweringInstance } from '../registry/member.ts';
 import { addressLabel } from './address-label.ts';
 
-/** An address that some instance has. */
-export interface IndexedAddress {
-  readonly address: IpAddress;
-  /** By id. */
-  readonly instances: Map<string, AnsweringInstance>;
-}
+/** Most addresses belong to one instance, which then stands here itself. */
+type Holders = AnsweringInstance | Map<string, AnsweringInstance>;
 
 /** Counts tags and addresses as instances come and go. */
 export class NameIndex {
   readonly #instances = new Map<string, AnsweringInstance>();
   readonly #tags = new Map<string, number>();
-  readonly #addresses = new Map<string, IndexedAddress>();
+  readonly #addresses = new Map<string, Holders>();
 
   /**
    * An instance was registered or replaced. Returns the other services that have its address: what was kept of them
@@ -28,17 +24,17 @@ export class NameIndex {
     this.remove(instance.id);
     this.#instances.set(instance.id, instance);
     for (const tag of instance.tags) this.#tags.set(tag, (this.#tags.get(tag) ?? 0) + 1);
-    const address = parseIp(instance.address);
-    if (address === undefined) return [];
-    const label = addressLabel(address);
-    const known = this.#addresses.get(label);
-    if (known === undefined) {
-      this.#addresses.set(label, { address, instances: new Map([[instance.id, instance]]) });
+    const label = labelOf(instance);
+    if (label === undefined) return [];
+    const holders = this.#addresses.get(label);
+    if (holders === undefined) {
+      this.#addresses.set(label, instance);
       return [];
     }
-    known.instances.set(instance.id, instance);
-    const services = new Set(Array.from(known.instances.values(), ({ service }) => service));
+    const all = holders instanceof Map ? holders : new Map([[holders.id, holders]]);
+    const services = new Set(Array.from(all.values(), ({ service }) => service));
     services.delete(instance.service);
+    this.#addresses.set(label, all.set(instance.id, instance));
     return [...services];
   }
 
@@ -52,15 +48,11 @@ export class NameIndex {
       if (left === 0) this.#tags.delete(tag);
       else this.#tags.set(tag, left);
     }
-    const address = parseIp(instance.address);
-    const indexed = address === undefined ? undefined : this.#addresses.get(addressLabel(address));
-    if (indexed === undefined) return;
-    indexed.instances.delete(id);
-    if (indexed.instances.size === 0) this.#addresses.delete(addressLabel(indexed.address));
-  }
-
-  get hasInstances(): boolean {
-    return this.#instances.size > 0;
+    const label = labelOf(instance);
+    if (label === undefined) return;
+    const holders = this.#addresses.get(label);
+    if (holders instanceof Map) holders.delete(id);
+    if (!(holders instanceof Map) || holders.size === 0) this.#addresses.delete(label);
   }
 
   get hasAddresses(): boolean {
@@ -71,8 +63,16 @@ export class NameIndex {
     return this.#tags.has(tag);
   }
 
-  /** The address behind a label below `addr.D`. */
-  address(label: string): IndexedAddress | undefined {
-    return this.#addresses.get(label);
+  /** The instances that have the address behind a label below `addr.D`; none when nobody has. */
+  holdersOf(label: string): AnsweringInstance[] {
+    const holders = this.#addresses.get(label);
+    if (holders === undefined) return [];
+    return holders instanceof Map ? [...holders.values()] : [holders];
   }
+}
+
+/** Undefined for an instance whose address is a host name. */
+function labelOf({ address: text }: AnsweringInstance): string | undefined {
+  const address = parseIp(text);
+  return address === undefined ? undefined : addressLabel(address);
 }

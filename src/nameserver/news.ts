@@ -5,12 +5,18 @@ import type { Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
 import type { ViewPlan } from './build-view.ts';
 
-/** One piece of news. Everything in it survives a structured clone. */
-export type News =
+/** News about the registry. */
+export type RegistryNews =
   /** An instance was registered, replaced, or changed its status. `place`: its service's, in the counters. */
   | { readonly op: 'member'; readonly member: Member; readonly place: number }
   | { readonly op: 'gone'; readonly id: string; readonly service: string }
   | { readonly op: 'policy'; readonly service: string; readonly policy: Policy | undefined; readonly place: number }
+  /** Much at once, in order: a message costs more than what is in it. */
+  | { readonly op: 'bulk'; readonly news: readonly RegistryNews[] };
+
+/** One message to a shard. Everything in it survives a structured clone. */
+export type News =
+  | RegistryNews
   /** Another generation of zones and settings. */
   | { readonly op: 'view'; readonly plan: ViewPlan; readonly maxUdpSize: number };
 
@@ -19,7 +25,7 @@ export function newsOf(
   change: Change,
   policyOf: (service: string) => Policy | undefined,
   placeOf: (service: string) => number,
-): News {
+): RegistryNews {
   const { kind, service, instance } = change;
   if (instance === undefined) return { op: 'policy', service, policy: policyOf(service), place: placeOf(service) };
   if (kind === 'deregister') return { op: 'gone', id: instance.instance.id, service };
@@ -27,7 +33,7 @@ export function newsOf(
 }
 
 /** The news that an instance is there: only what answers are made of. */
-export function memberNews({ instance, status }: Member, place: number): News {
+export function memberNews({ instance, status }: Member, place: number): RegistryNews {
   const { id, service, address, port, ports, tags, meta, weight, ttlSeconds } = instance;
   const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
   return {

@@ -1,10 +1,10 @@
 // replica.ts -- the registry as a shard knows it: kept by news, read like the real one
 
-import type { AnsweringService, Member } from '../registry/member.ts';
+import type { AnsweringInstance, AnsweringService, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
 import type { Cursors } from './cursors.ts';
 import { NameIndex } from './name-index.ts';
-import type { News } from './news.ts';
+import type { RegistryNews } from './news.ts';
 import type { RegistryNames } from './registry-names.ts';
 
 interface ReplicatedService {
@@ -36,14 +36,18 @@ export class Replica implements RegistryNames {
   }
 
   /** Apply news about the registry; returns the services whose answers may have changed. */
-  apply(news: Exclude<News, { op: 'view' }>): string[] {
+  apply(news: RegistryNews): Iterable<string> {
     switch (news.op) {
       case 'member': {
         const { member, place } = news;
         const { id, service } = member.instance;
-        this.#serviceFor(service, place).instances.set(id, member);
-        return [service, ...this.index.put(member.instance)];
+        const known = this.#serviceFor(service, place);
+        const instance = compact(member.instance, known.name);
+        known.instances.set(id, { instance, status: member.status });
+        return [service, ...this.index.put(instance)];
       }
+      case 'bulk':
+        return new Set(news.news.flatMap((each) => [...this.apply(each)]));
       case 'gone':
         this.#services.get(news.service)?.instances.delete(news.id);
         this.index.remove(news.id);
@@ -70,4 +74,14 @@ export class Replica implements RegistryNames {
     if (service !== undefined && service.instances.size === 0 && service.policy === undefined)
       this.#services.delete(name);
   }
+}
+
+const NO_PORTS: AnsweringInstance['ports'] = Object.freeze({});
+const NO_META: AnsweringInstance['meta'] = Object.freeze({});
+
+/** The same instance, sharing what is the same in many: every thread that answers holds all of them. */
+function compact(instance: AnsweringInstance, service: string): AnsweringInstance {
+  const ports = Object.keys(instance.ports).length === 0 ? NO_PORTS : instance.ports;
+  const meta = Object.keys(instance.meta).length === 0 ? NO_META : instance.meta;
+  return { ...instance, service, ports, meta };
 }

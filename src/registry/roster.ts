@@ -253,6 +253,9 @@ function isKnown(service: Service): boolean {
   return service.instances.size > 0 || service.policy !== undefined;
 }
 
+/** Shared by all instances without checks. */
+const NO_STATES: Record<string, CheckState> = Object.freeze({});
+
 /**
  * Check states of an instance that is being put in place: unchanged checks keep theirs, a restart resumes the stored
  * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral. But a new check must
@@ -264,6 +267,7 @@ function carryOver(
   restored: StoredStatus | undefined,
   nowMs: number,
 ): Record<string, CheckState> {
+  if (instance.checks.length === 0) return NO_STATES;
   const states: Record<string, CheckState> = {};
   const isLive = before !== undefined && (isWell(before) || keepsFailing(instance, before));
   for (const check of instance.checks) {

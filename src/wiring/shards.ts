@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import type { Logger } from '../base/log.ts';
 import type { ViewPlan } from '../nameserver/build-view.ts';
-import { memberNews, type News, newsOf } from '../nameserver/news.ts';
+import { memberNews, type News, newsOf, type RegistryNews } from '../nameserver/news.ts';
 import { createCounterMemory, QueryCounters } from '../nameserver/query-counters.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
 import type { ViewState } from '../nameserver/view.ts';
@@ -24,6 +24,9 @@ export interface ShardsOptions {
   readonly places: ServicePlaces;
   readonly log: Logger;
 }
+
+/** Pieces of news in one message, when everything is told. */
+const BULK = 1000;
 
 /** The module of a shard, beside `server.ts`, in sources and in the build alike. */
 const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? '../shard.ts' : '../shard.js', import.meta.url);
@@ -108,10 +111,17 @@ export class Shards {
   }
 
   *#registryNews(): Generator<News> {
+    let news: RegistryNews[] = [];
     for (const { name, policy, instances } of this.#registry?.services() ?? []) {
       const place = this.#options.places.of(name);
-      if (policy !== undefined) yield { op: 'policy', service: name, policy, place };
-      for (const member of instances.values()) yield memberNews(member, place);
+      if (policy !== undefined) news.push({ op: 'policy', service: name, policy, place });
+      for (const member of instances.values()) {
+        news.push(memberNews(member, place));
+        if (news.length < BULK) continue;
+        yield { op: 'bulk', news };
+        news = [];
+      }
     }
+    if (news.length > 0) yield { op: 'bulk', news };
   }
 }

@@ -10,7 +10,7 @@ import { formatName, parseName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
-import type { News } from '../../src/nameserver/news.ts';
+import type { RegistryNews } from '../../src/nameserver/news.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters } from '../../src/nameserver/query-counters.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
@@ -122,7 +122,7 @@ class Server {
     }
   }
 
-  #newsOf(step: Exclude<Step, { op: 'query' }>): Exclude<News, { op: 'view' }>[] {
+  #newsOf(step: Exclude<Step, { op: 'query' }>): RegistryNews[] {
     if (step.op === 'policy') {
       const { service, strategy, maxAnswers, ttlSeconds } = step;
       const policy = {
@@ -134,7 +134,7 @@ class Server {
     }
     // An id that moves to another service is gone from the one it had, as the registry tells it.
     const before = this.#services.get(step.id);
-    const gone: Exclude<News, { op: 'view' }>[] =
+    const gone: RegistryNews[] =
       before === undefined || (step.op === 'member' && before === step.service)
         ? []
         : [{ op: 'gone', id: `i${step.id}`, service: before }];
