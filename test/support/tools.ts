@@ -24,7 +24,10 @@ const NOTE_MAX_AGE_MS = 3_600_000;
  * was skipped: `if (!(await requireTools(t, { dig: 'bind9-dnsutils' }))) return;`
  * Throws in CI when a program is missing and could not be installed.
  */
-export async function requireTools(t: TestContext, tools: Readonly<Record<string, string>>): Promise<boolean> {
+export async function requireTools(
+  t: Pick<TestContext, 'skip'>,
+  tools: Readonly<Record<string, string>>,
+): Promise<boolean> {
   const missing = () => Object.entries(tools).filter(([program]) => findTool(program) === undefined);
   if (missing().length === 0) return true;
   const trouble = await installPackages(missing());

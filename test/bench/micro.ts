@@ -1,0 +1,167 @@
+// micro.ts -- what one query costs without sockets: reading it, and answering it (npm run bench -- --micro)
+//
+// A first micro-benchmark: in one process, without sockets. Numbers are for comparing one change with the next on the
+// same machine, not for comparing machines.
+
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/log.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { parseType, RCODE } from '../../src/dns/codes.ts';
+import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
+import { parseName } from '../../src/dns/name.ts';
+import { readRequest } from '../../src/dns/request.ts';
+import { buildView } from '../../src/nameserver/build-view.ts';
+import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
+import { NameIndex } from '../../src/nameserver/name-index.ts';
+import { QueryHandler } from '../../src/nameserver/query.ts';
+import { QueryCounters } from '../../src/nameserver/query-counters.ts';
+import type { Instance } from '../../src/registry/instance.ts';
+import { Registry } from '../../src/registry/registry.ts';
+import { openMemoryStore } from '../../src/stores/memory.ts';
+
+const SERVICES = 1000;
+const INSTANCES = 5;
+const ROUNDS = 5;
+const ROUND_MS = 400;
+
+const EDNS = { udpSize: 1232, extendedRcode: 0, version: 0, dnssecOk: false, options: [] };
+
+interface Case {
+  readonly name: string;
+  readonly run: (turn: number) => void;
+}
+
+function query(name: string, type: string, withEdns = false): Uint8Array {
+  const question = { name: parseName(name), type: parseType(type)!, class: 1 };
+  return encodeMessage(queryMessage(1, question, withEdns ? EDNS : undefined));
+}
+
+async function handlerWithServices(): Promise<QueryHandler> {
+  const registry = await Registry.open({ store: openMemoryStore(silentLogger), clock: systemClock, log: silentLogger });
+  const index = new NameIndex();
+  registry.onChange(({ instance }) => instance !== undefined && index.put(instance.instance));
+  for (let s = 0; s < SERVICES; s++) {
+    for (let i = 0; i < INSTANCES; i++) await registry.register(instance(s, i));
+  }
+  const domain = { apex: parseName('service.local.'), ttlSeconds: 5, negativeTtlSeconds: 5, maxAnswers: 8 };
+  const view = buildView(
+    { zones: [], domains: [domain], negativeTtlSeconds: 5, serverAddresses: ['127.0.0.1'], claimLocal: true },
+    {
+      index,
+      cursors: new Cursors(createCursorMemory()),
+      service: (name) => registry.service(name),
+      serviceCount: () => registry.serviceCount,
+    },
+  );
+  const onFailure = (error: unknown): never => {
+    throw error;
+  };
+  const options = {
+    random: systemRandom,
+    counters: new QueryCounters(),
+    maxUdpSize: 1232,
+    placeOf: () => 0,
+    onFailure,
+  };
+  const handler = new QueryHandler(view, options);
+  handler.state.isLoaded = true;
+  return handler;
+}
+
+function instance(service: number, number: number): Instance {
+  return {
+    id: `svc-${service}-${number}`,
+    service: `svc-${service}`,
+    address: `10.${service >> 8}.${service & 255}.${number + 1}`,
+    port: 8080,
+    ports: {},
+    tags: ['v1'],
+    meta: {},
+    weight: 1,
+    checks: [],
+  };
+}
+
+/** Microseconds of CPU per call: the median of some rounds, and how far they lie apart. */
+function measure(each: Case): { medianUs: number; spreadUs: number } {
+  const rounds: number[] = [];
+  for (let round = 0; round <= ROUNDS; round++) {
+    const before = process.cpuUsage();
+    const until = performance.now() + ROUND_MS;
+    let calls = 0;
+    while (performance.now() < until) for (let i = 0; i < 500; i++) each.run(calls++);
+    const { user, system } = process.cpuUsage(before);
+    // The first round warms up.
+    if (round > 0) rounds.push((user + system) / calls);
+  }
+  rounds.sort((a, b) => a - b);
+  return { medianUs: rounds[rounds.length >> 1]!, spreadUs: rounds.at(-1)! - rounds[0]! };
+}
+
+async function cases(): Promise<Case[]> {
+  const handler = await handlerWithServices();
+  const out = new Uint8Array(65535);
+  const prepare = (type: string, name: (s: number) => string, withEdns = false): Uint8Array[] =>
+    Array.from({ length: SERVICES }, (_, s) => query(name(s), type, withEdns));
+  const answer = (name: string, queries: Uint8Array[], rcode: number): Case => {
+    const length = handler.respond(queries[0]!, 'udp', out);
+    const got = decodeMessage(out.subarray(0, length)).rcode;
+    if (got !== rcode) throw new Error(`${name}: rcode ${got} instead of ${rcode}`);
+    return { name, run: (turn) => void handler.respond(queries[turn % queries.length]!, 'udp', out) };
+  };
+  const plain = query('svc-1.service.local.', 'A');
+  const withEdns = query('svc-1.service.local.', 'A', true);
+  const srv = out.slice(0, handler.respond(query('svc-1.service.local.', 'SRV', true), 'udp', out));
+  return [
+    { name: 'read a query', run: () => void readRequest(plain) },
+    { name: 'read a query with EDNS', run: () => void readRequest(withEdns) },
+    { name: 'decode a reply of 5 SRV + 5 A', run: () => void decodeMessage(srv) },
+    answer(
+      'answer A (5 addresses)',
+      prepare('A', (s) => `svc-${s}.service.local.`),
+      RCODE.NOERROR,
+    ),
+    answer(
+      'answer A with EDNS',
+      prepare('A', (s) => `svc-${s}.service.local.`, true),
+      RCODE.NOERROR,
+    ),
+    answer(
+      'answer SRV (5 SRV + 5 A)',
+      prepare('SRV', (s) => `svc-${s}.service.local.`, true),
+      RCODE.NOERROR,
+    ),
+    answer(
+      'answer A of a tag',
+      prepare('A', (s) => `v1.svc-${s}.service.local.`),
+      RCODE.NOERROR,
+    ),
+    answer(
+      'answer AAAA (NODATA)',
+      prepare('AAAA', (s) => `svc-${s}.service.local.`),
+      RCODE.NOERROR,
+    ),
+    answer(
+      'answer NXDOMAIN',
+      prepare('A', (s) => `nobody-${s}.service.local.`),
+      RCODE.NXDOMAIN,
+    ),
+    answer(
+      'refuse a foreign name',
+      prepare('A', (s) => `host-${s}.example.com.`),
+      RCODE.REFUSED,
+    ),
+  ];
+}
+
+const isTerminal = process.stderr.isTTY === true;
+const rows: string[] = [];
+const all = await cases();
+for (const [number, each] of all.entries()) {
+  if (isTerminal) process.stderr.write(`\r\x1b[K${number + 1}/${all.length} ${each.name}`);
+  const { medianUs, spreadUs } = measure(each);
+  rows.push(`| ${each.name} | ${medianUs.toFixed(2)} | ${spreadUs.toFixed(2)} |`);
+}
+if (isTerminal) process.stderr.write('\r\x1b[K');
+console.log(`Node ${process.version}, ${SERVICES} services x ${INSTANCES} instances, median of ${ROUNDS} rounds\n`);
+console.log(['| what | CPU us | spread us |', '|---|---|---|', ...rows].join('\n'));

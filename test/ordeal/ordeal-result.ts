@@ -1,0 +1,20 @@
+// ordeal-result.ts -- what an ordeal is given and what it tells
+
+/** One figure and what it should be. */
+export interface OrdealRow {
+  readonly what: string;
+  readonly measured: string;
+  readonly promised: string;
+  readonly isKept: boolean;
+}
+
+/** Runs an ordeal; `scope.after` takes what is to be done when it is over, whatever happens. */
+export type Ordeal = (scope: { after(cleanup: () => unknown): void }) => Promise<OrdealRow[]>;
+
+/** How far a long run is, on a terminal; nothing elsewhere. */
+export function showProgress(what: string, done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  const filled = Math.round((done / total) * 30);
+  process.stderr.write(`\r\x1b[K${what} [${'#'.repeat(filled)}${'.'.repeat(30 - filled)}] ${done}/${total}`);
+  if (done >= total) process.stderr.write('\r\x1b[K');
+}
