@@ -193,6 +193,7 @@ class Server implements RunningServer {
 
   /** New work is refused first, what feeds on the registry next, the registry and its store last. */
   async #stopInOrder(): Promise<void> {
+    const wasReady = this.#ready;
     this.#ready = false;
     this.#watch.stop();
     await this.#reloading;
@@ -203,7 +204,7 @@ class Server implements RunningServer {
     await this.#health?.stop();
     await this.#registry?.stop();
     await this.#store?.close();
-    this.#log.info('stopped');
+    if (wasReady) this.#log.info('stopped');
   }
 
   #setView(config: Config, { zones }: ZoneFiles): void {

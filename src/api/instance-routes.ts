@@ -110,6 +110,13 @@ function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiP
   );
 }
 
+/** The instance with this id, unless it comes from the configuration. Throws CodedError `unknown_instance`, `read_only`. */
+export function writableInstance(registry: Registry, id: string): InstanceState {
+  const state = existingInstance(registry, id);
+  if (state.isStatic) throw new CodedError('read_only', `instance '${id}' comes from the configuration file`);
+  return state;
+}
+
 /** The instance with this id. Throws CodedError `unknown_instance`. */
 export function existingInstance(registry: Registry, id: string): InstanceState {
   const state = registry.instance(id);
@@ -129,7 +136,12 @@ async function register(
   if (owner !== undefined && owner !== instance.service && !request.caller.scopes.allows('read', owner)) {
     throw new CodedError('id_taken', `id '${instance.id}' belongs to another service`);
   }
-  const { state, isNew } = await registry.register(instance, onlyNew);
+  const current = registry.instance(instance.id)?.revision ?? 0;
+  if (request.headers['if-none-match'] === '*' && current > 0) {
+    throw new CodedError('precondition_failed', `If-None-Match does not hold: instance '${instance.id}' is registered`);
+  }
+  const ifRevision = request.headers['if-none-match'] === '*' ? 0 : requiredRevision(request, current);
+  const { state, isNew } = await registry.register(instance, onlyNew, ifRevision);
   if (isNew) reply.code(201).header('location', `/v1/instances/${instance.id}`);
   return sendInstance(reply, state);
 }

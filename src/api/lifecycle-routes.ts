@@ -9,7 +9,7 @@ import { Findings, InputObject } from '../registry/input.ts';
 import type { InstanceState, Load } from '../registry/instance.ts';
 import type { ApiParts, HeartbeatReport } from './api-parts.ts';
 import { DrainReplyDocument, HeartbeatDocument, HeartbeatReplyDocument, MaintenanceDocument } from './documents.ts';
-import { existingInstance } from './instance-routes.ts';
+import { existingInstance, writableInstance } from './instance-routes.ts';
 import { instanceId } from './path-part.ts';
 import { presentInstance } from './present-instance.ts';
 import { routeSchema } from './route-schema.ts';
@@ -61,7 +61,8 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
       }),
     },
     async (request, reply) => {
-      await registry.setDraining(instanceId(request), false);
+      const { id } = writableInstance(registry, instanceId(request)).instance;
+      await registry.setDraining(id, false);
       return reply.code(204).send();
     },
   );
@@ -79,7 +80,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
     },
     async (request) => {
       const id = instanceId(request);
-      existingInstance(registry, id);
+      writableInstance(registry, id);
       return presentInstance(await registry.setMaintenance(id, readMaintenance(request.body)));
     },
   );
@@ -111,7 +112,7 @@ function checkExpiresAtMs({ instance }: InstanceState, nowMs: number): number | 
 async function drain(request: FastifyRequest, { registry, clock, ttlInForceSeconds }: ApiParts) {
   const id = instanceId(request);
   // Asked before the drain as well: with the instance its TTL may leave the names.
-  const { service } = existingInstance(registry, id).instance;
+  const { service } = writableInstance(registry, id).instance;
   const ttlBefore = ttlInForceSeconds(service);
   await registry.setDraining(id, true);
   const ttlSeconds = Math.max(ttlBefore, ttlInForceSeconds(service));

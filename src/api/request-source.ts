@@ -7,7 +7,7 @@ import { type Endpoint, isLoopback, parseIp } from '../base/ip.ts';
 
 const MAX_HEADERS = 64;
 const FORWARDING =
-  /^(?:forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/;
+  /^(?:forwarded|via|x-(?:original-)?forwarded.*|x-envoy-external-address|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Refuse what is ambiguous whoever sends it. Throws CodedError `bad_request`, `headers_too_large`, `unsupported_media_type`. */

@@ -2,7 +2,7 @@
 
 import type { Problem } from '../base/errors.ts';
 import { formatType, TYPE } from '../dns/codes.ts';
-import { formatName, type Name, prependLabels } from '../dns/name.ts';
+import { formatName, type Name, NameError, prependLabels } from '../dns/name.ts';
 import { findNode } from '../zone/lookup.ts';
 import type { Zone } from '../zone/zone.ts';
 
@@ -13,12 +13,14 @@ const SERVICE_TYPES: readonly number[] = [TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.TXT]
 export function findShadows(zone: Zone, services: Iterable<string>): Problem[] {
   const problems: Problem[] = [];
   for (const service of services) {
-    const names: [Name, readonly number[]][] = [
-      [prependLabels([service], zone.apex), SERVICE_TYPES],
-      [prependLabels([`_${service}`, '_tcp'], zone.apex), [TYPE.SRV]],
-      [prependLabels([`_${service}`, '_udp'], zone.apex), [TYPE.SRV]],
+    const names: [readonly string[], readonly number[]][] = [
+      [[service], SERVICE_TYPES],
+      [[`_${service}`, '_tcp'], [TYPE.SRV]],
+      [[`_${service}`, '_udp'], [TYPE.SRV]],
     ];
-    for (const [name, types] of names) {
+    for (const [labels, types] of names) {
+      const name = nameOf(labels, zone.apex);
+      if (name === undefined) continue;
       const what = shadowAt(zone, name, types);
       if (what === undefined) continue;
       const message = `${what} hides service '${service}' at ${formatName(name)}`;
@@ -26,6 +28,16 @@ export function findShadows(zone: Zone, services: Iterable<string>): Problem[] {
     }
   }
   return problems;
+}
+
+/** Undefined when that is too long for a name, as `_S` of a service of 63 characters is: nobody can ask for it. */
+function nameOf(labels: readonly string[], apex: Name): Name | undefined {
+  try {
+    return prependLabels(labels, apex);
+  } catch (thrown) {
+    if (thrown instanceof NameError) return undefined;
+    throw thrown;
+  }
 }
 
 function shadowAt(zone: Zone, name: Name, types: readonly number[]): string | undefined {

@@ -121,11 +121,18 @@ export class Registry {
    * Register or replace. Repeating a registration as it is writes nothing and renews its lease.
    * Throws CodedError: `id_taken`, `already_registered` (with `onlyNew`), `read_only`, `store_unavailable`.
    */
-  async register(instance: Instance, onlyNew = false): Promise<{ state: InstanceState; isNew: boolean }> {
+  async register(
+    instance: Instance,
+    onlyNew = false,
+    ifRevision?: number,
+  ): Promise<{ state: InstanceState; isNew: boolean }> {
     let isNew = true;
     const state = await this.#write(instance.id, async () => {
       const current = this.#roster.instance(instance.id);
       isNew = current === undefined;
+      if (ifRevision !== undefined && ifRevision !== (current?.revision ?? 0)) {
+        throw new CodedError('precondition_failed', `instance '${instance.id}' is not at revision ${ifRevision}`);
+      }
       if (current !== undefined) this.#checkReplaceable(current, instance, onlyNew);
       if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
         await this.#commitInstance(instance, current);

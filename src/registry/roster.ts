@@ -22,6 +22,8 @@ export class Roster {
   readonly #clock: Clock;
   readonly #emit: (change: Change) => void;
   readonly #services = new Map<string, Service>();
+  /** Those of them that have a maintenance and nothing else. */
+  readonly #unknownServices = new Set<string>();
   readonly #instances = new Map<string, InstanceState>();
   readonly #holds = new Map<string, StoredHold>();
   readonly #restored = new Map<string, StoredStatus>();
@@ -44,9 +46,8 @@ export class Roster {
     return service !== undefined && isKnown(service) ? service : undefined;
   }
 
-  /** Services that only have a maintenance count too: close enough for a number people look at. */
   get serviceCount(): number {
-    return this.#services.size;
+    return this.#services.size - this.#unknownServices.size;
   }
 
   *services(): Iterable<ServiceState> {
@@ -245,7 +246,10 @@ export class Roster {
 
   #forgetUnknown(name: string): void {
     const service = this.#services.get(name);
-    if (service !== undefined && !isKnown(service) && service.maintenance === undefined) this.#services.delete(name);
+    this.#unknownServices.delete(name);
+    if (service === undefined || isKnown(service)) return;
+    if (service.maintenance === undefined) this.#services.delete(name);
+    else this.#unknownServices.add(name);
   }
 }
 

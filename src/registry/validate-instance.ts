@@ -1,6 +1,6 @@
 // validate-instance.ts -- registrations from untrusted input, canonical and with defaults filled in
 
-import { isUnspecified, parseIp } from '../base/ip.ts';
+import { anyPrefixContains, type IpAddress, isUnspecified, parseIp, parseNetwork } from '../base/ip.ts';
 import type { CheckSpec } from '../health/check-spec.ts';
 import { Findings, InputObject } from './input.ts';
 import type { Instance, NamedPort } from './instance.ts';
@@ -100,13 +100,19 @@ function readAddress(input: InputObject, service: string | undefined, rules: Ins
   if (text === undefined) return input.has('address') ? undefined : input.fail('address', 'is missing');
   const ip = parseIp(text);
   if (ip !== undefined) {
-    if (isUnspecified(ip)) return input.fail('address', `'${ip.text}' is not an address one can connect to`);
+    if (isUnspecified(ip) || isForMany(ip))
+      return input.fail('address', `'${ip.text}' is not an address one can connect to`);
     return ip.text;
   }
   const host = text.replace(/\.$/, '').toLowerCase();
   if (!isHostName(host)) return input.fail('address', 'must be an IP address or a host name');
   const isOwn = rules.domains.some((domain) => `.${host}`.endsWith(`.${service}.${domain}`));
   return isOwn ? input.fail('address', 'must not be a name in or below the service itself') : host;
+}
+
+/** Multicast and broadcast. */
+function isForMany(ip: IpAddress): boolean {
+  return anyPrefixContains(parseNetwork('multicast')!, ip) || ip.text === '255.255.255.255';
 }
 
 function readPorts(input: InputObject | undefined): Readonly<Record<string, NamedPort>> {
@@ -141,6 +147,9 @@ function readPorts(input: InputObject | undefined): Readonly<Record<string, Name
 
 function readMeta(input: InputObject): Readonly<Record<string, string>> {
   const meta = input.textMap('meta', MAX_META_KEYS, 1024) ?? {};
+  for (const key of Object.keys(meta)) {
+    if (key.includes('=')) input.fail('meta', `the key '${key}' holds '=', which ends a key in TXT records`);
+  }
   const octets = Object.entries(meta).reduce((sum, [key, value]) => sum + Buffer.byteLength(`${key}=${value}`) + 1, 0);
   if (octets > MAX_META_OCTETS) input.fail('meta', `has ${octets} octets in all (at most ${MAX_META_OCTETS})`);
   return meta;

@@ -1,5 +1,6 @@
 // listeners.ts -- the DNS listeners of a running server: opened, changed by a reload, closed
 
+import { CodedError, errorMessage } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import { DnsListener, type DnsListenerOptions } from '../net/dns-listener.ts';
 
@@ -33,7 +34,7 @@ export class DnsListeners {
       for (const endpoint of endpoints) {
         const key = formatEndpoint(endpoint);
         const known = this.#open.get(key);
-        const listener = known ?? (await DnsListener.open(endpoint, this.#options));
+        const listener = known ?? (await this.#openOne(endpoint));
         if (known === undefined) opened.push(listener);
         next.set(key, listener);
       }
@@ -44,6 +45,18 @@ export class DnsListeners {
     const before = this.#open;
     this.#open = next;
     await Promise.all([...before].filter(([key]) => !next.has(key)).map(([, listener]) => listener.close()));
+  }
+
+  async #openOne(endpoint: Endpoint): Promise<DnsListener> {
+    try {
+      return await DnsListener.open(endpoint, this.#options);
+    } catch (error) {
+      const { port } = endpoint;
+      const own = this.endpoints.find((each) => port !== 0 && each.port === port);
+      const hint = own === undefined ? '' : ` (this server itself listens on ${formatEndpoint(own)}; restart it)`;
+      const message = `dns: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}${hint}`;
+      throw new CodedError('listen_failed', message);
+    }
   }
 
   async close(): Promise<void> {

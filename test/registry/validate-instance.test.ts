@@ -175,6 +175,10 @@ describe('the other fields', () => {
     [{ tags: ['tcp'] }, "tags[0]: 'tcp' is a reserved tag"],
     [{ tags: Array.from({ length: 65 }, (_, i) => `t${i}`) }, 'tags: has 65 elements (at most 64)'],
     [{ meta: many(65) }, 'meta: has 65 keys (at most 64)'],
+    [{ meta: { 'a=b': 'x' } }, "meta: the key 'a=b' holds '=', which ends a key in TXT records"],
+    [{ address: '224.0.0.1' }, "address: '224.0.0.1' is not an address one can connect to"],
+    [{ address: '255.255.255.255' }, "address: '255.255.255.255' is not an address one can connect to"],
+    [{ address: 'ff02::1' }, "address: 'ff02::1' is not an address one can connect to"],
     [
       { meta: { a: 'x'.repeat(1024), b: 'x'.repeat(1024), c: 'x'.repeat(1024), d: 'x'.repeat(1024) } },
       'meta: has 4108 octets in all (at most 4096)',
