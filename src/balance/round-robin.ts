@@ -37,7 +37,12 @@ export function rotate(
   order: Uint16Array,
   from: number,
 ): number {
-  const count = Math.min(members.length, limit - from);
-  for (let i = 0; i < count; i++) order[from + i] = members[(turn + i) % members.length]!;
-  return from + Math.max(0, count);
+  const count = Math.max(0, Math.min(members.length, limit - from));
+  // One division for an answer, not one for each of its records.
+  let next = count === 0 ? 0 : turn % members.length;
+  for (let i = 0; i < count; i++) {
+    order[from + i] = members[next]!;
+    next = next + 1 === members.length ? 0 : next + 1;
+  }
+  return from + count;
 }

@@ -116,7 +116,10 @@ export class DomainNames {
 
   #node(service: ServiceNames, tags: readonly string[], mayBeAlias: boolean): DynamicNode | undefined {
     const answers = this.#pool(service, tags);
-    return answers === undefined ? undefined : poolNode(service.state.name, service.freshness, answers, mayBeAlias);
+    if (answers === undefined) return undefined;
+    const node = poolNode(service.state.name, service.freshness, answers, mayBeAlias);
+    // Tags go together in any order, so their names have no bound: answers to them are not kept.
+    return tags.length > 1 ? { ...node, hot: undefined } : node;
   }
 
   /** `_P._tcp.S`: known while some instance has such a port. */

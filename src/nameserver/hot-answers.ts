@@ -12,11 +12,14 @@ import { CLASS, TYPE } from '../dns/codes.ts';
 import { OPT_LENGTH } from '../dns/edns.ts';
 import { FLAG, HEADER_LENGTH } from '../dns/header.ts';
 import { foldOctet } from '../dns/name.ts';
-import type { HotEntry } from './hot-entry.ts';
+import { apexPointer, COPY_UNIT, type HotEntry, type NegativeSoa, type Pieces } from './hot-entry.ts';
 import { drawOrder, ORDER } from './prepared-set.ts';
 
-/** Entries kept; when full, the table starts over. */
-const MAX_ENTRIES = 1 << 18;
+/**
+ * Entries kept; when full, the table starts over. Only names that exist have one, so this is for some hundred thousand
+ * services, each asked for several types.
+ */
+const MAX_ENTRIES = 1 << 20;
 const INITIAL_PLACES = 1 << 10;
 
 /** The question of a query that has nothing unusual about it. Filled in anew by every `read`. */
@@ -117,78 +120,81 @@ function isSameOctets(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }
 
-/**
- * Write the answer of an entry into `out`; returns its length, 0 when it may not fit `limit` and the general path must
- * decide what to leave out. No turn of the rotation is taken then.
- */
-export function writeHotAnswer(
-  entry: HotEntry,
-  query: PlainQuery,
-  bytes: Uint8Array,
-  limit: number,
-  serverUdpSize: number,
-  random: Random,
-  serial: number,
-  out: Uint8Array,
-): number {
-  const optLength = query.hasEdns ? OPT_LENGTH : 0;
-  if (query.end + entry.longest + optLength > limit) return 0;
-  out[0] = bytes[0]!;
-  out[1] = bytes[1]!;
-  out[2] = ((FLAG.QR | FLAG.AA) >>> 8) | (bytes[2]! & (FLAG.RD >>> 8));
-  out[3] = 0;
-  out[4] = 0;
-  out[5] = 1;
-  let at = copy(bytes, HEADER_LENGTH, query.end, out, HEADER_LENGTH);
-  let answers = 0;
-  let additionals = query.hasEdns ? 1 : 0;
-  if (entry.set !== undefined) {
-    answers = drawOrder(entry.set, random);
-    for (let i = 0; i < answers; i++) at = append(entry.records[ORDER[i]!]!, out, at);
-    for (let i = 0; i < answers && entry.glue.length > 0; i++) at = append(entry.glue[ORDER[i]!]!, out, at);
-    if (entry.glue.length > 0) additionals += answers;
-  } else {
-    answers = entry.records.length;
-    for (let i = 0; i < answers; i++) at = append(entry.records[i]!, out, at);
+/** Writes the answers of entries. One for each thread: it remembers the buffer it wrote to last. */
+export class HotWriter {
+  #out: DataView = new DataView(new ArrayBuffer(0));
+
+  /**
+   * Write the answer of an entry into `out`; returns its length, 0 when it may not fit `limit` and the general path must
+   * decide what to leave out. No turn of the rotation is taken then.
+   */
+  write(
+    entry: HotEntry,
+    query: PlainQuery,
+    bytes: Uint8Array,
+    limit: number,
+    serverUdpSize: number,
+    random: Random,
+    serial: number,
+    out: Uint8Array,
+  ): number {
+    const optLength = query.hasEdns ? OPT_LENGTH : 0;
+    const room = Math.min(limit, out.length - COPY_UNIT);
+    if (query.end + entry.longest + optLength > room) return 0;
+    // Slots of a batch share one buffer: making a view for each of them would be the dearest part of an answer.
+    if (out.buffer !== this.#out.buffer) this.#out = new DataView(out.buffer);
+    const to = this.#out;
+    const start = out.byteOffset;
+    for (let i = HEADER_LENGTH; i < query.end; i++) out[i] = bytes[i]!;
+    let at = start + query.end;
+    let answers = entry.records.count;
+    let additionals = query.hasEdns ? 1 : 0;
+    if (entry.set === undefined) {
+      for (let i = 0; i < answers; i++) at = append(entry.records, i, to, at);
+    } else {
+      answers = drawOrder(entry.set, random);
+      for (let i = 0; i < answers; i++) at = append(entry.records, ORDER[i]!, to, at);
+      if (entry.glue.count > 0) {
+        for (let i = 0; i < answers; i++) at = append(entry.glue, ORDER[i]!, to, at);
+        additionals += answers;
+      }
+    }
+    if (entry.authority !== undefined) at = appendSoa(entry.authority, query, serial, to, at);
+    if (query.hasEdns) at = writeOpt(query, serverUdpSize, to, at);
+    out[0] = bytes[0]!;
+    out[1] = bytes[1]!;
+    out[2] = ((FLAG.QR | FLAG.AA) >>> 8) | (bytes[2]! & (FLAG.RD >>> 8));
+    out[3] = entry.rcode;
+    to.setUint16(start + 4, 1);
+    to.setUint16(start + 6, answers);
+    to.setUint16(start + 8, entry.authority === undefined ? 0 : 1);
+    to.setUint16(start + 10, additionals);
+    return at - start;
   }
-  if (entry.authority !== undefined) {
-    at = append(entry.authority.octets, out, at);
-    writeU32(out, at - entry.authority.serialFromEnd, entry.authority.serialFloor + serial);
-  }
-  if (query.hasEdns) at = writeOpt(query, serverUdpSize, out, at);
-  writeU16(out, 6, answers);
-  writeU16(out, 8, entry.authority === undefined ? 0 : 1);
-  writeU16(out, 10, additionals);
-  return at;
 }
 
-/** Plain loops: for the few dozen octets of a record they beat the call of TypedArray.set. */
-function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
-  let place = at;
-  for (let i = start; i < end; i++) to[place++] = from[i]!;
-  return place;
+/** For the few dozen octets of a record, a loop over units beats TypedArray.set, and one over octets three times. */
+function append({ octets, starts }: Pieces, index: number, to: DataView, at: number): number {
+  const start = starts[index]!;
+  const end = starts[index + 1]!;
+  for (let i = start, place = at; i < end; i += COPY_UNIT, place += COPY_UNIT) to.setUint32(place, octets.getUint32(i));
+  return at + end - start;
 }
 
-function append(octets: Uint8Array, out: Uint8Array, at: number): number {
-  return copy(octets, 0, octets.length, out, at);
+function appendSoa(soa: NegativeSoa, query: PlainQuery, serial: number, to: DataView, at: number): number {
+  const end = append(soa.record, 0, to, at);
+  const pointer = apexPointer(query.nameLength, soa.apexLength);
+  for (let i = 0; i < soa.pointersAt.length; i++) to.setUint16(at + soa.pointersAt[i]!, pointer);
+  if (soa.isDynamic) to.setUint32(end - soa.serialFromEnd, soa.serialFloor + serial);
+  return end;
 }
 
-function writeOpt(query: PlainQuery, udpSize: number, out: Uint8Array, at: number): number {
-  out[at] = 0;
-  writeU16(out, at + 1, TYPE.OPT);
-  writeU16(out, at + 3, udpSize);
-  writeU16(out, at + 5, 0);
-  writeU16(out, at + 7, query.dnssecOk ? 0x8000 : 0);
-  writeU16(out, at + 9, 0);
+function writeOpt(query: PlainQuery, udpSize: number, to: DataView, at: number): number {
+  to.setUint8(at, 0);
+  to.setUint16(at + 1, TYPE.OPT);
+  to.setUint16(at + 3, udpSize);
+  to.setUint16(at + 5, 0);
+  to.setUint16(at + 7, query.dnssecOk ? 0x8000 : 0);
+  to.setUint16(at + 9, 0);
   return at + OPT_LENGTH;
-}
-
-function writeU16(out: Uint8Array, at: number, value: number): void {
-  out[at] = value >>> 8;
-  out[at + 1] = value & 0xff;
-}
-
-function writeU32(out: Uint8Array, at: number, value: number): void {
-  writeU16(out, at, (value >>> 16) & 0xffff);
-  writeU16(out, at + 2, value & 0xffff);
 }

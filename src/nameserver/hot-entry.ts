@@ -1,6 +1,6 @@
 // hot-entry.ts -- makes what hot-answers.ts keeps of a question, when the general path would answer it simply
 
-import { CLASS, TYPE } from '../dns/codes.ts';
+import { CLASS, RCODE, TYPE } from '../dns/codes.ts';
 import { HEADER_LENGTH } from '../dns/header.ts';
 import { foldOctet, isWithin, type Name } from '../dns/name.ts';
 import { soaSerial } from '../dns/rdata/basic.ts';
@@ -18,37 +18,61 @@ export interface HotEntry {
   /** Wire form, lower case. */
   readonly name: Uint8Array;
   readonly type: number;
+  readonly rcode: number;
   readonly freshness: Freshness;
   /** Place of the service in the counters; -1: none. */
   readonly place: number;
   /** What each answer draws from; undefined: all `records`, in order. */
   readonly set: PreparedSet | undefined;
   /** Whole answer records, their owner a pointer to the question. */
-  readonly records: readonly Uint8Array[];
-  /** By record, the address record that goes along; empty: none. */
-  readonly glue: readonly Uint8Array[];
+  readonly records: Pieces;
+  /** By record, the address record that goes along; none at all: nothing does. */
+  readonly glue: Pieces;
   /** The SOA of a negative answer. */
   readonly authority: NegativeSoa | undefined;
   /** Octets behind the question, at most. */
   readonly longest: number;
 }
 
-/** An SOA record whose serial is filled in when it is sent. */
+/** Records one behind the other: thousands of small arrays would cost more memory, and more time to visit. */
+export interface Pieces {
+  readonly count: number;
+  /** With `COPY_UNIT - 1` octets to spare. */
+  readonly octets: DataView;
+  /** Where each piece begins, and behind them where the last one ends. */
+  readonly starts: Uint32Array;
+}
+
+/** Pieces are copied in units of so many octets, the last of which may reach beyond the end. */
+export const COPY_UNIT = 4;
+
+/** The SOA record of a zone; what depends on the question and on the moment is put in when it is sent. */
 export interface NegativeSoa {
-  readonly octets: Uint8Array;
+  readonly record: Pieces;
+  /** Where it points to the apex in the question. */
+  readonly pointersAt: readonly number[];
+  readonly apexLength: number;
   readonly serialFromEnd: number;
   readonly serialFloor: number;
+  /** The serial counts the changes of the registry. */
+  readonly isDynamic: boolean;
 }
 
 const SOA_SERIAL_FROM_END = 20;
+/** Octets of a record in front of its RDATA when its owner is a pointer. */
+const RECORD_HEAD_LENGTH = 12;
 /** Everything static holds until there is another View. */
 const ALWAYS_FRESH: Freshness = { isStale: false };
+const NO_OCTETS = new Uint8Array(0);
 const QUESTION_POINTER = 0xc000 | HEADER_LENGTH;
 
 /** Types worth keeping: what stubs ask for. Others are left to the general path. */
 const HOT_TYPES: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.TXT]);
 
-/** The entry for a question of class IN; undefined when only the general path can answer it. */
+/**
+ * The entry for a question of class IN; undefined when only the general path can answer it. All names of a zone that do
+ * not exist (NXDOMAIN) have one in common, which is not to be kept under any of them: there is no end of such names.
+ */
 export function makeHotEntry(
   name: Name,
   type: number,
@@ -59,54 +83,86 @@ export function makeHotEntry(
   const served = HOT_TYPES.has(type) ? view.zoneOf(name) : undefined;
   if (served === undefined) return undefined;
   const { found, dynamic } = locate(name, served);
-  const shared = { hash, name: name.map(foldOctet), type };
+  if (found.kind === 'missing') return denialOf(served);
+  const about = { hash, name: name.map(foldOctet), type, rcode: RCODE.NOERROR, freshness: ALWAYS_FRESH, place: -1 };
   if (found.kind === 'node' && !found.wildcard && !found.node.sets.has(TYPE.CNAME)) {
     const own = found.node.sets.get(type);
-    if (own !== undefined) return type === TYPE.SRV ? undefined : { ...shared, ...staticAnswer(own) };
+    if (own !== undefined) return type === TYPE.SRV ? undefined : entry(about, { records: recordsOf(own) });
   }
   const isHere = found.kind === 'grafted' || (found.kind === 'node' && found.node.sets.size === 0);
   if (!isHere || dynamic?.hot === undefined) return undefined;
   const { freshness, set: setOf } = dynamic.hot;
   const set = setOf(type);
-  const about = { ...shared, freshness, place: dynamic.service === undefined ? -1 : placeOf(dynamic.service) };
-  if (set === undefined || set.plan.size === 0) return { ...about, ...noData(name, served) };
-  const glue = type === TYPE.SRV ? glueFor(set, name, served, dynamic.service, view) : [];
-  if (glue === undefined) return undefined;
-  const records = set.rdatas.map((rdata) => record(QUESTION_POINTER, type, set.ttlSeconds, rdata));
-  const taken = Math.min(set.limit, records.length);
-  return {
-    ...about,
-    set,
-    records,
-    glue,
-    authority: undefined,
-    longest: largest(records, taken) + largest(glue, taken),
-  };
+  const service = dynamic.service;
+  const ofService = { ...about, freshness, place: service === undefined ? -1 : placeOf(service) };
+  if (set === undefined || set.plan.size === 0) return entry(ofService, { authority: soaOf(served) });
+  const glue = type === TYPE.SRV ? glueFor(set, name, served, service, view) : NO_PIECES;
+  return glue === undefined ? undefined : entry(ofService, { set, records: recordsOf(set), glue });
 }
 
-type Content = Pick<HotEntry, 'freshness' | 'place' | 'set' | 'records' | 'glue' | 'authority' | 'longest'>;
+type About = Pick<HotEntry, 'hash' | 'name' | 'type' | 'rcode' | 'freshness' | 'place'>;
+type Content = Partial<Pick<HotEntry, 'set' | 'records' | 'glue' | 'authority'>>;
 
-function staticAnswer(set: RRset): Content {
-  const records = set.rdatas.map((rdata) => record(QUESTION_POINTER, set.type, set.ttlSeconds, rdata));
-  const longest = largest(records, records.length);
-  return {
-    freshness: ALWAYS_FRESH,
-    place: -1,
-    set: undefined,
-    records,
-    glue: [],
-    authority: undefined,
-    longest,
-  };
+/** One shape for all entries: what reads them is compiled for it. */
+function entry(about: About, { set, records = NO_PIECES, glue = NO_PIECES, authority }: Content): HotEntry {
+  const { hash, name, type, rcode, freshness, place } = about;
+  const taken = Math.min(set?.limit ?? records.count, records.count);
+  const longest = largest(records, taken) + largest(glue, taken) + (authority === undefined ? 0 : sizeOf(authority));
+  return { hash, name, type, rcode, freshness, place, set, records, glue, authority, longest };
 }
 
-function noData(name: Name, served: ServedZone): Pick<Content, 'set' | 'records' | 'glue' | 'authority' | 'longest'> {
-  // The serial moves with every change of the registry, whichever service it concerns; it is filled in when sent.
+function sizeOf({ record }: NegativeSoa): number {
+  return record.starts[1]!;
+}
+
+const DENIALS = new WeakMap<ServedZone, HotEntry>();
+
+function denialOf(served: ServedZone): HotEntry {
+  const known = DENIALS.get(served);
+  if (known !== undefined) return known;
+  const about = { hash: 0, name: NO_OCTETS, type: 0, rcode: RCODE.NXDOMAIN, freshness: ALWAYS_FRESH, place: -1 };
+  const made = entry(about, { authority: soaOf(served) });
+  DENIALS.set(served, made);
+  return made;
+}
+
+const SOAS = new WeakMap<ServedZone, NegativeSoa>();
+
+function soaOf(served: ServedZone): NegativeSoa {
+  const known = SOAS.get(served);
+  if (known !== undefined) return known;
   const soa = negativeSoa(served, { serialOffset: 0, isLoaded: true, isStale: false });
-  const rdata = soa.rdatas[0]!;
-  const octets = record(apexPointer(name, served.zone.apex), TYPE.SOA, soa.ttlSeconds, rdata);
-  const authority = { octets, serialFromEnd: SOA_SERIAL_FROM_END, serialFloor: soaSerial(rdata) };
-  return { set: undefined, records: [], glue: [], authority, longest: octets.length };
+  const { octets, pointersAt } = compressedSoa(soa, served.zone.apex);
+  const made = {
+    record: piecesOf([octets]),
+    pointersAt,
+    apexLength: served.zone.apex.length,
+    serialFromEnd: SOA_SERIAL_FROM_END,
+    serialFloor: soaSerial(soa.rdatas[0]!),
+    isDynamic: served.domain !== undefined,
+  };
+  SOAS.set(served, made);
+  return made;
+}
+
+/** An SOA record that refers to its zone's apex as the general path does: the letter case of the question shows. */
+function compressedSoa({ type, ttlSeconds, rdatas }: RRset, apex: Name): { octets: Uint8Array; pointersAt: number[] } {
+  const rdata = rdatas[0]!;
+  const octets: number[] = [];
+  const pointersAt: number[] = [];
+  let at = 0;
+  for (let names = 0; names < 2; names++) {
+    let end = at;
+    while (rdata[end] !== 0) end += rdata[end]! + 1;
+    const name = rdata.subarray(at, end + 1) as Name;
+    const isBelow = isWithin(name, apex);
+    octets.push(...(isBelow ? name.subarray(0, name.length - apex.length) : name));
+    if (isBelow) pointersAt.push(RECORD_HEAD_LENGTH + octets.push(0, 0) - 2);
+    at = end + 1;
+  }
+  octets.push(...rdata.subarray(at));
+  const head = { type, ttlSeconds, rdata: Uint8Array.from(octets) };
+  return { octets: record(QUESTION_POINTER, head), pointersAt: [0, ...pointersAt] };
 }
 
 /** The address record for each SRV record; undefined when one depends on more than this service. */
@@ -116,7 +172,7 @@ function glueFor(
   served: ServedZone,
   service: string | undefined,
   view: View,
-): Uint8Array[] | undefined {
+): Pieces | undefined {
   const seen = new Set<string>();
   const glue: Uint8Array[] = [];
   for (const rdata of set.rdatas) {
@@ -128,20 +184,20 @@ function glueFor(
     const address = dynamic?.address;
     if (found.kind !== 'grafted' || address === undefined || address.soleService !== service) return undefined;
     const owner = target.subarray(0, target.length - served.zone.apex.length);
-    glue.push(recordWithOwner(owner, apexPointer(name, served.zone.apex), address));
+    glue.push(record(apexPointer(name.length, served.zone.apex.length), address, owner));
   }
-  return glue;
+  return piecesOf(glue);
 }
 
-function record(ownerPointer: number, type: number, ttlSeconds: number, rdata: Uint8Array): Uint8Array {
-  return recordWithOwner(new Uint8Array(0), ownerPointer, { type, ttlSeconds, rdata });
+function recordsOf({ type, ttlSeconds, rdatas }: Pick<RRset, 'type' | 'ttlSeconds' | 'rdatas'>): Pieces {
+  return piecesOf(rdatas.map((rdata) => record(QUESTION_POINTER, { type, ttlSeconds, rdata })));
 }
 
-/** A record whose owner is some labels in front of a pointer. RDATA is not compressed: it costs a few octets. */
-function recordWithOwner(
-  labels: Uint8Array,
+/** A record whose owner is a pointer, behind some labels or none. RDATA is not compressed: it costs a few octets. */
+function record(
   pointer: number,
   { type, ttlSeconds, rdata }: { type: number; ttlSeconds: number; rdata: Uint8Array },
+  labels: Uint8Array = NO_OCTETS,
 ): Uint8Array {
   const writer = WireWriter.growing(labels.length + 12 + rdata.length);
   writer.octets(labels);
@@ -151,16 +207,27 @@ function recordWithOwner(
   writer.u32(ttlSeconds);
   writer.u16(rdata.length);
   writer.octets(rdata);
-  return writer.written().slice();
+  return writer.written();
 }
 
-/** Where the apex begins inside the question. */
-function apexPointer(name: Name, apex: Name): number {
-  return 0xc000 | (HEADER_LENGTH + name.length - apex.length);
+/** Pointer to where the apex begins inside the question. */
+export function apexPointer(nameLength: number, apexLength: number): number {
+  return QUESTION_POINTER + nameLength - apexLength;
 }
+
+function piecesOf(pieces: readonly Uint8Array[]): Pieces {
+  const starts = new Uint32Array(pieces.length + 1);
+  for (const [i, { length }] of pieces.entries()) starts[i + 1] = starts[i]! + length;
+  const octets = new Uint8Array(starts[pieces.length]! + COPY_UNIT - 1);
+  for (const [i, piece] of pieces.entries()) octets.set(piece, starts[i]);
+  return { count: pieces.length, octets: new DataView(octets.buffer), starts };
+}
+
+const NO_PIECES = piecesOf([]);
 
 /** The most octets that `count` of the pieces can have. */
-function largest(pieces: readonly Uint8Array[], count: number): number {
-  const lengths = pieces.map((piece) => piece.length).sort((a, b) => b - a);
+function largest({ count: all, starts }: Pieces, count: number): number {
+  if (count >= all) return starts[all]!;
+  const lengths = Array.from({ length: all }, (_, i) => starts[i + 1]! - starts[i]!).sort((a, b) => b - a);
   return lengths.slice(0, count).reduce((sum, length) => sum + length, 0);
 }

@@ -9,7 +9,7 @@ import { HEADER_LENGTH } from '../dns/header.ts';
 import type { Name } from '../dns/name.ts';
 import { type Request, readRequest } from '../dns/request.ts';
 import { type Answer, failure } from './answer.ts';
-import { HotAnswers, PlainQuery, writeHotAnswer } from './hot-answers.ts';
+import { HotAnswers, HotWriter, PlainQuery } from './hot-answers.ts';
 import { type HotEntry, makeHotEntry } from './hot-entry.ts';
 import type { QueryCounters, Transport } from './query-counters.ts';
 import {
@@ -43,6 +43,7 @@ export class QueryHandler {
   #maxUdpSize: number;
   #hot = new HotAnswers();
   readonly #plain = new PlainQuery();
+  readonly #writer = new HotWriter();
 
   constructor(view: View, options: QueryOptions) {
     this.#view = view;
@@ -97,8 +98,10 @@ export class QueryHandler {
     if (entry === undefined) return 0;
     const { counters, random } = this.#options;
     const limit = transport === 'udp' ? this.#udpLimit(plain) : MAX_MESSAGE_SIZE;
-    const length = writeHotAnswer(entry, plain, bytes, limit, this.#maxUdpSize, random, state.serialOffset, out);
-    if (length > 0) counters.answered(transport, entry.type, RCODE.NOERROR, entry.place);
+    const length = this.#writer.write(entry, plain, bytes, limit, this.#maxUdpSize, random, state.serialOffset, out);
+    if (length === 0) return 0;
+    counters.answered(transport, plain.type, entry.rcode, entry.place);
+    if (entry.rcode === RCODE.NXDOMAIN) counters.unknownName();
     return length;
   }
 
@@ -110,7 +113,7 @@ export class QueryHandler {
     const { type, hash, nameLength } = this.#plain;
     const name = bytes.slice(HEADER_LENGTH, HEADER_LENGTH + nameLength) as Name;
     const entry = makeHotEntry(name, type, hash, this.#view, this.#options.placeOf);
-    if (entry !== undefined) this.#hot.put(entry);
+    if (entry?.rcode === RCODE.NOERROR) this.#hot.put(entry);
     return entry;
   }
 

@@ -122,7 +122,8 @@ function answerNode(
     return type === TYPE.ANY ? undefined : (alias.rdatas[0] as Name);
   }
   const set = type === TYPE.CNAME ? alias : recordsAt(owner, type, standing, served, context);
-  if (standing.dynamic?.service !== undefined) answer.service ??= standing.dynamic.service;
+  // Static records that hide the service's are none of its answers.
+  if (!standing.node?.sets.has(type)) answer.service ??= standing.dynamic?.service;
   if (set !== undefined) answer.answer.push(set);
   else answer.authority.push(negativeSoa(served, context.state));
   return undefined;

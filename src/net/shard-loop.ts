@@ -11,7 +11,8 @@ import { UdpBatch } from './udp-batch.ts';
 
 const IDLE_MS = 100;
 const POLLFD_BYTES = 8;
-const MAX_SOCKETS = 256;
+/** A socket that is left is read this often at most: as much as its buffer can hold. What comes later finds it closed. */
+const MAX_LAST_TURNS = 256;
 
 export interface ShardLoopOptions {
   readonly calls: SocketCalls;
@@ -20,7 +21,7 @@ export interface ShardLoopOptions {
   readonly answer: BatchAnswerer;
   /** News that is not about sockets. */
   onNews(news: unknown): void;
-  /** Called before a batch is answered, with all news taken in. */
+  /** Called before a batch is answered, and before the news that came until then is taken in. */
   onBatch(): void;
 }
 
@@ -28,8 +29,11 @@ export interface ShardLoopOptions {
 export class ShardLoop {
   readonly #options: ShardLoopOptions;
   readonly #sockets = new Map<number, UdpBatch>();
-  readonly #descriptors = new Uint8Array(MAX_SOCKETS * POLLFD_BYTES);
-  readonly #descriptorView = new DataView(this.#descriptors.buffer);
+  /** Sockets to let go of, between two turns. */
+  readonly #leaving: number[] = [];
+  /** An array of pollfd, in the order of `#sockets`. */
+  #descriptors = new DataView(new ArrayBuffer(0));
+  #descriptorOctets = new Uint8Array(this.#descriptors.buffer);
   #seenNews = -1;
 
   constructor(options: ShardLoopOptions) {
@@ -38,13 +42,14 @@ export class ShardLoop {
 
   run(): void {
     const { control } = this.#options;
-    // Made once: the loop must not allocate.
+    // Made once: the loop must not allocate. State first: when it says that all is loaded, that is among the news.
     const prepare = (): void => {
-      this.#takeNews();
       this.#options.onBatch();
+      this.#takeNews();
     };
     while (Atomics.load(control, CONTROL.STOP) === 0) {
       this.#takeNews();
+      for (let fd = this.#leaving.pop(); fd !== undefined; fd = this.#leaving.pop()) this.#leave(fd, prepare);
       if (this.#sockets.size === 1) for (const batch of this.#sockets.values()) this.#turn(batch, true, prepare);
       else if (this.#sockets.size === 0) Atomics.wait(control, CONTROL.STOP, 0, IDLE_MS / 10);
       else this.#poll(prepare);
@@ -52,25 +57,30 @@ export class ShardLoop {
   }
 
   #poll(prepare: () => void): void {
-    let count = 0;
-    for (const fd of this.#sockets.keys()) {
-      this.#descriptorView.setInt32(count * POLLFD_BYTES, fd, true);
-      this.#descriptorView.setInt16(count * POLLFD_BYTES + 4, POLLIN, true);
-      count++;
-    }
-    if (this.#options.calls.poll(this.#descriptors, count, IDLE_MS) <= 0) return;
+    if (this.#options.calls.poll(this.#descriptorOctets, this.#sockets.size, IDLE_MS) <= 0) return;
+    const descriptors = this.#descriptors;
     let at = 0;
     for (const batch of this.#sockets.values()) {
-      const events = this.#descriptorView.getInt16(at * POLLFD_BYTES + 6, true);
+      // News may have brought another socket since.
+      if (at === descriptors.byteLength) break;
+      const events = descriptors.getInt16(at + 6, true);
       if (events !== 0) this.#turn(batch, false, prepare);
-      at++;
+      at += POLLFD_BYTES;
     }
   }
 
-  #turn(batch: UdpBatch, wait: boolean, prepare: () => void): number {
+  #layOutDescriptors(): void {
+    this.#descriptors = new DataView(new ArrayBuffer(this.#sockets.size * POLLFD_BYTES));
+    this.#descriptorOctets = new Uint8Array(this.#descriptors.buffer);
+    for (const [i, fd] of [...this.#sockets.keys()].entries()) {
+      this.#descriptors.setInt32(i * POLLFD_BYTES, fd, true);
+      this.#descriptors.setInt16(i * POLLFD_BYTES + 4, POLLIN, true);
+    }
+  }
+
+  #turn(batch: UdpBatch, wait: boolean, prepare: () => void): void {
     const count = batch.turn(wait, prepare, this.#options.answer);
     if (count < 0) throw new Error(`a UDP socket is broken (errno ${this.#options.calls.errno()})`);
-    return count;
   }
 
   #takeNews(): void {
@@ -86,15 +96,19 @@ export class ShardLoop {
   #take(news: SocketNews): void {
     if (news.op === 'listen') {
       this.#sockets.set(news.descriptor.fd, new UdpBatch(this.#options.calls, news.descriptor));
-    } else if (news.op === 'unlisten') this.#leave(news.fd);
+      this.#layOutDescriptors();
+    } else if (news.op === 'unlisten') this.#leaving.push(news.fd);
     else this.#options.onNews(news);
   }
 
   /** Answer what has arrived, then let go. */
-  #leave(fd: number): void {
+  #leave(fd: number, prepare: () => void): void {
     const batch = this.#sockets.get(fd);
     this.#sockets.delete(fd);
-    if (batch !== undefined) while (batch.turn(false, () => {}, this.#options.answer) > 0);
+    this.#layOutDescriptors();
+    for (let turns = 0; batch !== undefined && turns < MAX_LAST_TURNS; turns++) {
+      if (batch.turn(false, prepare, this.#options.answer) <= 0) break;
+    }
     this.#options.port.postMessage({ unlistened: fd } satisfies ShardReport);
   }
 }

@@ -9,7 +9,7 @@ import { errorMessage } from '../base/errors.ts';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { SocketCalls } from './socket-calls.ts';
-import { openUdpDescriptor, type UdpDescriptor } from './udp-descriptor.ts';
+import { isStillOpen, openUdpDescriptor, type UdpDescriptor } from './udp-descriptor.ts';
 import type { UdpSide } from './udp-side.ts';
 
 /** Words of the control memory, read by shards at every turn. */
@@ -40,6 +40,8 @@ export interface ShardPoolOptions {
   /** The module that a shard runs. */
   readonly script: URL;
   readonly log: Logger;
+  /** How long a shard may take to let go of a socket before it is ended. Default 10,000. */
+  readonly leaveTimeoutMs?: number;
   /** Made anew for each shard: memory of its own and the like. */
   extra(number: number): unknown;
   /** Everything a new shard has to know, as news. */
@@ -57,9 +59,13 @@ interface Shard {
   readonly leaving: Map<number, () => void>;
 }
 
-/** A shard that keeps dying must not take the machine with it. */
+/** A shard that keeps dying must not take the machine with it: the delay doubles with every death in a row. */
 const REPLACE_DELAY_MS = 100;
-const UNLISTEN_TIMEOUT_MS = 2000;
+const MAX_REPLACE_DELAY_MS = 10_000;
+/** A shard that has lived so long does not belong in that row. */
+const STEADY_MS = 30_000;
+/** A shard that starts has all the news to take in before. */
+const LEAVE_TIMEOUT_MS = 10_000;
 
 export class ShardPool {
   readonly #options: ShardPoolOptions;
@@ -67,11 +73,19 @@ export class ShardPool {
   readonly #shards: Shard[] = [];
   /** By listener, one descriptor for each shard. */
   readonly #listeners = new Map<symbol, readonly UdpDescriptor[]>();
+  /** By shard, how often it died in a row. */
+  readonly #deaths: number[];
   #closed = false;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
-    for (let number = 0; number < options.count; number++) this.#shards.push(this.#start(number));
+    this.#deaths = new Array(options.count).fill(0);
+    try {
+      for (let number = 0; number < options.count; number++) this.#shards.push(this.#start(number));
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
   }
 
   get count(): number {
@@ -96,7 +110,7 @@ export class ShardPool {
     let bound = endpoint;
     try {
       for (let i = 0; i < count; i++) {
-        const descriptor = openUdpDescriptor(calls, bound);
+        const descriptor = openUdpDescriptor(calls, bound, i > 0);
         descriptors.push(descriptor);
         bound = descriptor.endpoint;
       }
@@ -122,27 +136,32 @@ export class ShardPool {
     const left = this.#shards.map((shard, i) => this.#leave(shard, descriptors[i]!.fd));
     Atomics.add(this.control, CONTROL.NEWS, 1);
     await Promise.all(left);
-    for (const { fd } of descriptors) this.#options.calls.close(fd);
+    const { calls } = this.#options;
+    for (const each of descriptors) if (isStillOpen(calls, each)) calls.close(each.fd);
   }
 
-  /** Stop all shards, then close their sockets. */
+  /** Stop listening everywhere, then stop all shards. */
   async close(): Promise<void> {
-    for (const key of [...this.#listeners.keys()]) await this.#unlisten(key);
     this.#closed = true;
+    await Promise.all([...this.#listeners.keys()].map((key) => this.#unlisten(key)));
     Atomics.store(this.control, CONTROL.STOP, 1);
+    Atomics.notify(this.control, CONTROL.STOP);
     await Promise.all(this.#shards.map(({ exited }) => exited));
   }
 
+  /** Resolves when the shard does not use a socket any more: its number may be another file's as soon as it is closed. */
   async #leave(shard: Shard, fd: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, UNLISTEN_TIMEOUT_MS);
-      shard.leaving.set(fd, () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      shard.port.postMessage({ op: 'unlisten', fd } satisfies SocketNews);
-      void shard.exited.then(() => shard.leaving.get(fd)?.());
+    const left = new Promise<void>((resolve) => {
+      shard.leaving.set(fd, resolve);
+      void shard.exited.then(resolve);
     });
+    shard.port.postMessage({ op: 'unlisten', fd } satisfies SocketNews);
+    const timer = setTimeout(() => {
+      this.#options.log.error({ shard: shard.number }, 'a UDP shard does not let go of a socket and is ended');
+      void shard.worker.terminate();
+    }, this.#options.leaveTimeoutMs ?? LEAVE_TIMEOUT_MS);
+    await left;
+    clearTimeout(timer);
     shard.leaving.delete(fd);
   }
 
@@ -163,7 +182,14 @@ export class ShardPool {
     });
     port1.on('message', (report: ShardReport) => leaving.get(report.unlistened)?.());
     port1.unref();
-    void exited.then(() => this.#replace(shard));
+    const steady = setTimeout(() => {
+      this.#deaths[number] = 0;
+    }, STEADY_MS).unref();
+    void exited.then(() => {
+      clearTimeout(steady);
+      port1.close();
+      this.#replace(number);
+    });
     for (const news of this.#options.briefing()) port1.postMessage(news);
     for (const descriptors of this.#listeners.values()) {
       port1.postMessage({ op: 'listen', descriptor: descriptors[number]! } satisfies SocketNews);
@@ -172,26 +198,35 @@ export class ShardPool {
     return shard;
   }
 
-  #replace(shard: Shard): void {
-    shard.port.close();
+  #replace(number: number): void {
     if (this.#closed) return;
-    setTimeout(() => {
-      if (this.#closed) return;
-      this.#reopenLost(shard.number);
-      this.#shards[shard.number] = this.#start(shard.number);
-      this.#options.log.warn({ shard: shard.number }, 'the UDP shard was replaced');
-      this.#options.onReplaced();
-    }, REPLACE_DELAY_MS).unref();
+    const deaths = this.#deaths[number]!++;
+    setTimeout(
+      () => {
+        if (this.#closed) return;
+        this.#reopenLost(number);
+        try {
+          this.#shards[number] = this.#start(number);
+        } catch (error) {
+          this.#options.log.error({ shard: number, reason: errorMessage(error) }, 'a UDP shard could not be started');
+          this.#replace(number);
+          return;
+        }
+        this.#options.log.warn({ shard: number }, 'the UDP shard was replaced');
+        this.#options.onReplaced();
+      },
+      Math.min(REPLACE_DELAY_MS * 2 ** deaths, MAX_REPLACE_DELAY_MS),
+    ).unref();
   }
 
-  /** A descriptor that is no socket any more is opened anew; the others go on where they were. */
+  /** A descriptor that is no socket of ours any more is opened anew; the others go on where they were. */
   #reopenLost(number: number): void {
     const { calls, log } = this.#options;
     for (const [key, descriptors] of this.#listeners) {
       const descriptor = descriptors[number]!;
-      if (calls.getsockname(descriptor.fd, Buffer.alloc(28), Buffer.from([28, 0, 0, 0])) === 0) continue;
+      if (isStillOpen(calls, descriptor)) continue;
       try {
-        const fresh = openUdpDescriptor(calls, descriptor.endpoint);
+        const fresh = openUdpDescriptor(calls, descriptor.endpoint, true);
         this.#listeners.set(key, descriptors.with(number, fresh));
       } catch (error) {
         log.error({ reason: errorMessage(error) }, 'a lost UDP socket could not be opened again');

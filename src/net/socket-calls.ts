@@ -9,6 +9,8 @@ import { createRequire } from 'node:module';
 
 export const EINTR = 4;
 export const EAGAIN = 11;
+export const ENOMEM = 12;
+export const ENOBUFS = 105;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITFORONE = 0x10000;
 export const POLLIN = 1;
@@ -18,6 +20,8 @@ export interface SocketCalls {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
+  /** `value` and `length` (four octets) are written. */
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array): number;
   /** `address` and `length` (four octets) are written. */
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   close(fd: number): number;
@@ -56,6 +60,7 @@ export function loadSocketCalls(): SocketCalls | string {
       socket: c.func('int socket(int, int, int)') as SocketCalls['socket'],
       bind: c.func('int bind(int, uint8_t *, unsigned int)') as SocketCalls['bind'],
       setsockopt: c.func('int setsockopt(int, int, int, uint8_t *, unsigned int)') as SocketCalls['setsockopt'],
+      getsockopt: c.func('int getsockopt(int, int, int, uint8_t *, uint8_t *)') as SocketCalls['getsockopt'],
       getsockname: c.func('int getsockname(int, uint8_t *, uint8_t *)') as SocketCalls['getsockname'],
       close: c.func('int close(int)') as SocketCalls['close'],
       recvmmsg: c.func('int recvmmsg(int, uint8_t *, unsigned int, int, void *)') as SocketCalls['recvmmsg'],

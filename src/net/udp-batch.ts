@@ -1,14 +1,17 @@
 // udp-batch.ts -- receives a batch of datagrams, answers each in place, sends the replies as a batch
 //
 // Everything is laid out once: slots for queries, replies, peers and control data, and the arrays of mmsghdr that point
-// at them. Answering a datagram allocates nothing.
+// at them. Answering a datagram allocates nothing. A reply goes to the peer of the same slot, where the system put it.
 
 import type { BatchAnswerer } from './answerer.ts';
-import { EAGAIN, EINTR, MSG_DONTWAIT, MSG_WAITFORONE, type SocketCalls } from './socket-calls.ts';
+import { EAGAIN, EINTR, ENOBUFS, ENOMEM, MSG_DONTWAIT, MSG_WAITFORONE, type SocketCalls } from './socket-calls.ts';
 import type { UdpDescriptor } from './udp-descriptor.ts';
 
 const BATCH = 64;
-/** The largest query looked at whole, and the largest reply over UDP (`dns.maxUdpSize` is at most that). */
+/**
+ * The largest reply over UDP (`dns.maxUdpSize` is at most that), and what is read of a query. The rest of a longer one
+ * is cut off, and what is left answered as the malformed message it is.
+ */
 const SLOT_BYTES = 4096;
 /** sockaddr_in6 is the largest peer. */
 const NAME_BYTES = 32;
@@ -20,11 +23,14 @@ const VECTOR_BYTES = 16;
 // Offsets in 32-bit words inside a mmsghdr.
 const NAME_LENGTH = 2;
 const CONTROL_LENGTH = 10;
-const FLAGS = 12;
 const MESSAGE_LENGTH = 14;
 const HEADER_WORDS = HEADER_BYTES / 4;
+/** Offset in 32-bit words of the length inside an iovec; lengths fit its lower half. */
+const VECTOR_LENGTH = 2;
+const VECTOR_WORDS = VECTOR_BYTES / 4;
 
-const MSG_TRUNC = 0x20;
+/** Nothing came, or there is no memory at the moment: nothing is wrong with the socket. */
+const PASSING: ReadonlySet<number> = new Set([EAGAIN, EINTR, ENOMEM, ENOBUFS]);
 
 /** One socket with its buffers; lives as long as the shard, so that C may hold pointers into it. */
 export class UdpBatch {
@@ -34,15 +40,18 @@ export class UdpBatch {
   readonly #nameBytes: number;
   readonly #queries = new Uint8Array(BATCH * SLOT_BYTES);
   readonly #replies = new Uint8Array(BATCH * SLOT_BYTES);
-  readonly #names = new Uint8Array(2 * BATCH * NAME_BYTES);
-  readonly #controls = new Uint8Array(2 * BATCH * CONTROL_BYTES);
+  readonly #names = new Uint8Array(BATCH * NAME_BYTES);
+  readonly #controls = new Uint8Array(BATCH * CONTROL_BYTES);
   readonly #vectors = new BigUint64Array((2 * BATCH * VECTOR_BYTES) / 8);
   readonly #headers = new Uint8Array(2 * BATCH * HEADER_BYTES);
   readonly #received: Uint8Array;
   readonly #sent: Uint8Array;
   readonly #words: Uint32Array;
+  readonly #vectorWords: Uint32Array;
   readonly #querySlots: readonly Uint8Array[];
   readonly #replySlots: readonly Uint8Array[];
+  /** How many headers the last receive may have written to. */
+  #touched = 0;
 
   constructor(calls: SocketCalls, descriptor: UdpDescriptor) {
     this.#calls = calls;
@@ -50,6 +59,7 @@ export class UdpBatch {
     this.#nameBytes = descriptor.family === 4 ? 16 : 28;
     this.#controlBytes = descriptor.isWildcard ? CONTROL_BYTES : 0;
     this.#words = new Uint32Array(this.#headers.buffer);
+    this.#vectorWords = new Uint32Array(this.#vectors.buffer);
     this.#received = this.#headers.subarray(0, BATCH * HEADER_BYTES);
     this.#sent = this.#headers.subarray(BATCH * HEADER_BYTES);
     const slots = (slab: Uint8Array): Uint8Array[] =>
@@ -59,7 +69,7 @@ export class UdpBatch {
     for (let i = 0; i < 2 * BATCH; i++) this.#layOut(i);
   }
 
-  /** Headers 0..63 receive, 64..127 send; each has its own vector, peer and control data. */
+  /** Headers 0..63 receive, 64..127 send; each has a vector of its own, while two share a peer and control data. */
   #layOut(index: number): void {
     const isReceive = index < BATCH;
     const slab = isReceive ? this.#queries : this.#replies;
@@ -68,11 +78,11 @@ export class UdpBatch {
     this.#vectors[index * 2] = at(slab, slot * SLOT_BYTES);
     this.#vectors[index * 2 + 1] = BigInt(SLOT_BYTES);
     const header = new BigUint64Array(this.#headers.buffer, index * HEADER_BYTES, HEADER_BYTES / 8);
-    header[0] = at(this.#names, index * NAME_BYTES);
+    header[0] = at(this.#names, slot * NAME_BYTES);
     header[1] = BigInt(this.#nameBytes);
     header[2] = at(new Uint8Array(this.#vectors.buffer), index * VECTOR_BYTES);
     header[3] = 1n;
-    header[4] = this.#controlBytes === 0 ? 0n : at(this.#controls, index * CONTROL_BYTES);
+    header[4] = this.#controlBytes === 0 ? 0n : at(this.#controls, slot * CONTROL_BYTES);
     header[5] = BigInt(this.#controlBytes);
   }
 
@@ -81,17 +91,15 @@ export class UdpBatch {
    * between receiving and answering. Returns how many came; 0 when none did; -1 when the socket is broken.
    */
   turn(wait: boolean, prepare: () => void, answer: BatchAnswerer): number {
-    for (let i = 0; i < BATCH; i++) {
+    for (let i = 0; i < this.#touched; i++) {
       const at = i * HEADER_WORDS;
       this.#words[at + NAME_LENGTH] = this.#nameBytes;
       this.#words[at + CONTROL_LENGTH] = this.#controlBytes;
     }
     const flags = wait ? MSG_WAITFORONE : MSG_DONTWAIT;
     const count = this.#calls.recvmmsg(this.#fd, this.#received, BATCH, flags, null);
-    if (count <= 0) {
-      const errno = this.#calls.errno();
-      return errno === EAGAIN || errno === EINTR ? 0 : -1;
-    }
+    this.#touched = Math.max(count, 1);
+    if (count <= 0) return PASSING.has(this.#calls.errno()) ? 0 : -1;
     prepare();
     let replies = 0;
     for (let i = 0; i < count; i++) if (this.#answerOne(i, replies, answer)) replies++;
@@ -99,34 +107,34 @@ export class UdpBatch {
     return count;
   }
 
-  /** Answer query `i` into reply slot `reply`; false when there is to be no reply. */
+  /** Answer query `i` into reply slot `reply`, which is no later; false when there is to be no reply. */
   #answerOne(i: number, reply: number, answer: BatchAnswerer): boolean {
-    const from = i * HEADER_WORDS;
     const nameAt = i * NAME_BYTES;
-    // Nobody receives at port 0; and a query that did not fit its slot is none of ours.
+    // Nobody receives at port 0.
     if (this.#names[nameAt + 2] === 0 && this.#names[nameAt + 3] === 0) return false;
-    if ((this.#words[from + FLAGS]! & MSG_TRUNC) !== 0) return false;
-    const length = answer(this.#querySlots[i]!, this.#words[from + MESSAGE_LENGTH]!, this.#replySlots[reply]!);
+    const received = this.#words[i * HEADER_WORDS + MESSAGE_LENGTH]!;
+    const length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!);
     if (length === 0) return false;
-    const to = BATCH + reply;
-    this.#vectors[to * 2 + 1] = BigInt(length);
-    this.#names.copyWithin(to * NAME_BYTES, nameAt, nameAt + this.#nameBytes);
-    if (this.#controlBytes > 0) this.#copyControl(i, to);
+    this.#vectorWords[(BATCH + reply) * VECTOR_WORDS + VECTOR_LENGTH] = length;
+    if (reply !== i) this.#names.copyWithin(reply * NAME_BYTES, nameAt, nameAt + this.#nameBytes);
+    if (this.#controlBytes > 0) this.#returnControl(i, reply);
     return true;
   }
 
-  /** The asked address goes back as the address to send from; a reply's interface is the system's to choose. */
-  #copyControl(i: number, to: number): void {
+  /**
+   * The asked address goes back as the address to send from; a reply's interface is the system's to choose. Of an
+   * in_pktinfo that is ipi_spec_dst, which the system filled in; it does not look at ipi_addr.
+   */
+  #returnControl(i: number, reply: number): void {
     const length = this.#words[i * HEADER_WORDS + CONTROL_LENGTH]!;
-    const at = i * CONTROL_BYTES;
-    this.#controls.copyWithin(to * CONTROL_BYTES, at, at + length);
-    this.#words[to * HEADER_WORDS + CONTROL_LENGTH] = length;
+    const at = reply * CONTROL_BYTES;
+    if (reply !== i) this.#controls.copyWithin(at, i * CONTROL_BYTES, i * CONTROL_BYTES + length);
+    this.#words[(BATCH + reply) * HEADER_WORDS + CONTROL_LENGTH] = length;
     const isIpv4 = this.#nameBytes === 16;
-    const interfaceAt = to * CONTROL_BYTES + 16 + (isIpv4 ? 0 : 16);
+    const interfaceAt = at + 16 + (isIpv4 ? 0 : 16);
     // A link-local address means nothing without its interface; for the others routing decides.
     const isLinkLocal = !isIpv4 && this.#controls[at + 16] === 0xfe && (this.#controls[at + 17]! & 0xc0) === 0x80;
     if (!isLinkLocal) this.#controls.fill(0, interfaceAt, interfaceAt + 4);
-    // in_pktinfo: ipi_spec_dst, then ipi_addr; the source is taken from ipi_spec_dst, which the kernel filled in.
   }
 
   #send(count: number): void {
@@ -135,7 +143,8 @@ export class UdpBatch {
       const messages = from === 0 ? this.#sent : this.#sent.subarray(from * HEADER_BYTES);
       const sent = this.#calls.sendmmsg(this.#fd, messages, count - from, 0);
       // One that cannot be sent (unreachable peer, say) must not hold up those behind it.
-      from += sent > 0 ? sent : 1;
+      if (sent > 0) from += sent;
+      else if (this.#calls.errno() !== EINTR) from++;
     }
   }
 }

@@ -14,6 +14,8 @@ export interface UdpDescriptor {
   /** The kernel tells which address was asked, and takes it back with the reply. */
   readonly isWildcard: boolean;
   readonly endpoint: Endpoint;
+  /** The system's own number of the socket, never used again, unlike `fd`; undefined where it has none. */
+  readonly cookie: bigint | undefined;
 }
 
 const AF_INET = 2;
@@ -25,18 +27,24 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_REUSEPORT = 15;
 const SO_RCVTIMEO = 20;
+const SO_COOKIE = 57;
 const IPPROTO_IP = 0;
 const IP_PKTINFO = 8;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_RECVPKTINFO = 49;
 
+const SOCKADDR_IN6_BYTES = 28;
 const BUFFER_BYTES = 4 * 1024 * 1024;
 /** How long a receive blocks before the shard looks at its stop flag. */
 const RECEIVE_TIMEOUT_MICROSECONDS = 100_000;
 
-/** Open and bind; others of this user may bind the same endpoint, and the kernel spreads datagrams over them all. */
-export function openUdpDescriptor(calls: SocketCalls, endpoint: Endpoint): UdpDescriptor {
+/**
+ * Open and bind. Later ones may be bound to the same endpoint `beside` it, and the kernel spreads datagrams over them
+ * all; the first must find the endpoint free, or a second server would take its share of the first one's queries.
+ * Throws an Error like Node's own, with `code`.
+ */
+export function openUdpDescriptor(calls: SocketCalls, endpoint: Endpoint, beside: boolean): UdpDescriptor {
   const address = parseIp(endpoint.address)!;
   const { family } = address;
   const isWildcard = isUnspecified(address);
@@ -47,7 +55,7 @@ export function openUdpDescriptor(calls: SocketCalls, endpoint: Endpoint): UdpDe
       if (calls.setsockopt(fd, level, option, value, value.length) < 0)
         throw systemError(calls, 'setsockopt', endpoint);
     };
-    set(SOL_SOCKET, SO_REUSEPORT, int32(1));
+    if (beside) set(SOL_SOCKET, SO_REUSEPORT, int32(1));
     set(SOL_SOCKET, SO_RCVBUF, int32(BUFFER_BYTES));
     set(SOL_SOCKET, SO_SNDBUF, int32(BUFFER_BYTES));
     set(SOL_SOCKET, SO_RCVTIMEO, timeval(RECEIVE_TIMEOUT_MICROSECONDS));
@@ -56,16 +64,29 @@ export function openUdpDescriptor(calls: SocketCalls, endpoint: Endpoint): UdpDe
       set(family === 4 ? IPPROTO_IP : IPPROTO_IPV6, family === 4 ? IP_PKTINFO : IPV6_RECVPKTINFO, int32(1));
     const name = socketAddress(address.bytes, endpoint.port);
     if (calls.bind(fd, name, name.length) < 0) throw systemError(calls, 'bind', endpoint);
-    return { fd, family, isWildcard, endpoint: { ...endpoint, port: boundPort(calls, fd) } };
+    if (!beside) set(SOL_SOCKET, SO_REUSEPORT, int32(1));
+    const bound = { ...endpoint, port: boundPort(calls, fd) };
+    return { fd, family, isWildcard, endpoint: bound, cookie: cookieOf(calls, fd) };
   } catch (error) {
     calls.close(fd);
     throw error;
   }
 }
 
+/** Is the descriptor still the socket that was opened? It may have been closed, and its number be another file's. */
+export function isStillOpen(calls: SocketCalls, { fd, cookie }: UdpDescriptor): boolean {
+  const name = Buffer.alloc(SOCKADDR_IN6_BYTES);
+  return calls.getsockname(fd, name, int32(name.length)) === 0 && cookieOf(calls, fd) === cookie;
+}
+
+function cookieOf(calls: SocketCalls, fd: number): bigint | undefined {
+  const cookie = Buffer.alloc(8);
+  return calls.getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, int32(8)) === 0 ? cookie.readBigUInt64LE() : undefined;
+}
+
 /** sockaddr_in or sockaddr_in6. */
 function socketAddress(address: Uint8Array, port: number): Uint8Array {
-  const name = Buffer.alloc(address.length === 4 ? 16 : 28);
+  const name = Buffer.alloc(address.length === 4 ? 16 : SOCKADDR_IN6_BYTES);
   name.writeUInt16LE(address.length === 4 ? AF_INET : AF_INET6, 0);
   name.writeUInt16BE(port, 2);
   name.set(address, address.length === 4 ? 4 : 8);
@@ -73,7 +94,7 @@ function socketAddress(address: Uint8Array, port: number): Uint8Array {
 }
 
 function boundPort(calls: SocketCalls, fd: number): number {
-  const name = Buffer.alloc(28);
+  const name = Buffer.alloc(SOCKADDR_IN6_BYTES);
   const length = int32(name.length);
   calls.getsockname(fd, name, length);
   return name.readUInt16BE(2);

@@ -14,6 +14,7 @@ import { ExpiredLeases } from './expired-leases.ts';
 import type { Instance, InstanceState, Load } from './instance.ts';
 import { LeaseTimers } from './lease-timers.ts';
 import type { Policy } from './policy.ts';
+import { checkRevision, readOnly, unknownInstance } from './refusals.ts';
 import { Roster } from './roster.ts';
 import { StatusSaver } from './status-saver.ts';
 import type { CommittedBatch, Mutation, Precondition, Store } from './store.ts';
@@ -27,6 +28,12 @@ export interface RegistryOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** What a registration came to. */
+interface Registered {
+  readonly state: InstanceState;
+  readonly isNew: boolean;
 }
 
 export class Registry {
@@ -121,18 +128,12 @@ export class Registry {
    * Register or replace. Repeating a registration as it is writes nothing and renews its lease.
    * Throws CodedError: `id_taken`, `already_registered` (with `onlyNew`), `read_only`, `store_unavailable`.
    */
-  async register(
-    instance: Instance,
-    onlyNew = false,
-    ifRevision?: number,
-  ): Promise<{ state: InstanceState; isNew: boolean }> {
+  async register(instance: Instance, onlyNew = false, ifRevision?: number): Promise<Registered> {
     let isNew = true;
     const state = await this.#write(instance.id, async () => {
       const current = this.#roster.instance(instance.id);
       isNew = current === undefined;
-      if (ifRevision !== undefined && ifRevision !== (current?.revision ?? 0)) {
-        throw new CodedError('precondition_failed', `instance '${instance.id}' is not at revision ${ifRevision}`);
-      }
+      checkRevision(instance.id, current?.revision ?? 0, ifRevision);
       if (current !== undefined) this.#checkReplaceable(current, instance, onlyNew);
       if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
         await this.#commitInstance(instance, current);
@@ -196,9 +197,7 @@ export class Registry {
     return await this.#write(id, async () => {
       const current = this.#existing(id);
       if (current.isStatic) throw readOnly(id);
-      if (ifRevision !== undefined && current.revision !== ifRevision) {
-        throw new CodedError('precondition_failed', `instance '${id}' is at revision ${current.revision}`);
-      }
+      checkRevision(id, current.revision, ifRevision);
       const instance = change(current.instance);
       if (!isDeepStrictEqual(current.instance, instance)) await this.#commitInstance(instance, current);
     });
@@ -260,7 +259,7 @@ export class Registry {
    */
   heartbeat(id: string, load: Load | undefined): number | undefined {
     this.#existing(id);
-    if (this.#expired.isLeaving(id)) throw unknown(id);
+    if (this.#expired.isLeaving(id)) throw unknownInstance(id);
     return this.#renewLease(id, load);
   }
 
@@ -318,7 +317,7 @@ export class Registry {
 
   #existing(id: string): InstanceState {
     const state = this.#roster.instance(id);
-    if (state === undefined) throw unknown(id);
+    if (state === undefined) throw unknownInstance(id);
     return state;
   }
 
@@ -394,12 +393,4 @@ export class Registry {
 /** Holds while the registration is what `current` shows (not in the store: undefined, or a static instance). */
 function unchanged(id: string, current: InstanceState | undefined): Precondition {
   return { key: storedKey('instance', id), revision: current?.revision ?? 0 };
-}
-
-function unknown(id: string): CodedError {
-  return new CodedError('unknown_instance', `no instance '${id}'`);
-}
-
-function readOnly(id: string): CodedError {
-  return new CodedError('read_only', `instance '${id}' comes from the configuration file`);
 }

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../src/base/random.ts';
-import { parseType } from '../../src/dns/codes.ts';
+import { parseType, TYPE } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { formatName, parseName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
+import { soaSerial } from '../../src/dns/rdata/basic.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import type { RegistryNews } from '../../src/nameserver/news.ts';
@@ -18,6 +19,7 @@ import type { Status } from '../../src/registry/instance.ts';
 import type { StrategyName } from '../../src/registry/policy.ts';
 import { buildZone } from '../../src/zone/build-zone.ts';
 import { readMasterFile } from '../../src/zone/master-file.ts';
+import type { Zone } from '../../src/zone/zone.ts';
 
 const ZONE = `
 $TTL 60
@@ -30,6 +32,14 @@ below.c   TXT   "makes c an empty non-terminal"
 d         A     192.0.2.1
 alias     CNAME a
 *.wild    A     192.0.2.2
+`;
+
+/** Without a domain: nothing but static records, and a serial of its own. */
+const STATIC_ZONE = `
+$TTL 60
+@         SOA   NS.Static.Test. hostmaster.other.example. 41 1h 15m 1w 9s
+@         NS    ns
+ns        A     127.0.0.1
 `;
 
 const SERVICES = ['a', 'b', 'c', 'd', 'e'];
@@ -45,7 +55,25 @@ const NAMES = SERVICES.flatMap((name) => [
   `_${name}._t1`,
   `_http._tcp.${name}`,
 ]);
-NAMES.push('ns', 'alias', 'x.wild', 'nobody', '_tcp', 'addr', '10-0-0-1.addr', '@');
+NAMES.push(
+  'ns',
+  'alias',
+  'x.wild',
+  'nobody',
+  'NoBody.d.TEST.',
+  '_tcp',
+  'addr',
+  '10-0-0-1.addr',
+  '@',
+  '.',
+  'a.example.',
+);
+NAMES.push(
+  'ns.static.test.',
+  'nobody.STATIC.test.',
+  'static.test.',
+  `${`${'x'.repeat(61)}.`.repeat(3)}${'y'.repeat(59)}`,
+);
 
 const arbitraryMember = fc.record({
   op: fc.constant('member' as const),
@@ -65,14 +93,16 @@ const arbitraryPolicy = fc.record({
   service: fc.constantFrom(...SERVICES),
   strategy: fc.constantFrom<StrategyName>('round-robin', 'random', 'weighted'),
   maxAnswers: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
-  ttlSeconds: fc.option(fc.constantFrom(0, 9), { nil: undefined }),
+  ttlSeconds: fc.option(fc.constantFrom<number>(0, 9), { nil: undefined }),
 });
 const arbitraryGone = fc.record({ op: fc.constant('gone' as const), id: fc.integer({ min: 0, max: 11 }) });
 const arbitraryQuery = fc.record({
   op: fc.constant('query' as const),
   name: fc.constantFrom(...NAMES),
-  type: fc.constantFrom('A', 'AAAA', 'SRV', 'TXT', 'MX', 'ANY', 'SOA'),
-  udpSize: fc.option(fc.constantFrom(100, 512, 1232, 4096), { nil: undefined }),
+  type: fc.constantFrom<string>('A', 'AAAA', 'SRV', 'TXT', 'MX', 'ANY', 'SOA'),
+  /** Octets 2 and 3 of the header, but for QR and the opcode. */
+  flags: fc.integer({ min: 0, max: 0x7ff }),
+  udpSize: fc.option(fc.constantFrom<number>(0, 511, 512, 700, 1232, 4096, 65535), { nil: undefined }),
   dnssecOk: fc.boolean(),
   transport: fc.constantFrom('udp' as const, 'tcp' as const),
 });
@@ -92,11 +122,10 @@ class Server {
   hot = 0;
 
   constructor(keepsHotAnswers: boolean) {
-    const { records } = readMasterFile({ file: 'd.zone', text: ZONE, origin: parseName('d.test.') });
-    const zone = buildZone(records, 'd.zone').zone!;
+    const zones = [zoneOf(ZONE, 'd.test.'), zoneOf(STATIC_ZONE, 'static.test.')];
     const domain = { apex: parseName('d.test.'), ttlSeconds: 5, negativeTtlSeconds: 5, maxAnswers: 4 };
     const plan = {
-      zones: [zone],
+      zones,
       domains: [domain],
       negativeTtlSeconds: 5,
       serverAddresses: ['127.0.0.1'],
@@ -155,11 +184,19 @@ class Server {
   }
 }
 
-function encode(step: Extract<Step, { op: 'query' }>): Uint8Array {
-  const { type, udpSize, dnssecOk } = step;
+function zoneOf(text: string, origin: string): Zone {
+  const { records } = readMasterFile({ file: origin, text, origin: parseName(origin) });
+  return buildZone(records, origin).zone!;
+}
+
+function encode(step: Omit<Extract<Step, { op: 'query' }>, 'op' | 'transport'>): Uint8Array {
+  const { type, flags, udpSize, dnssecOk } = step;
   const edns = udpSize === undefined ? undefined : { udpSize, extendedRcode: 0, version: 0, dnssecOk, options: [] };
   const name = parseName(step.name, parseName('d.test.'));
-  return encodeMessage(queryMessage(77, { name, type: parseType(type)!, class: 1 }, edns));
+  const query = encodeMessage(queryMessage(77, { name, type: parseType(type)!, class: 1 }, edns));
+  query[2] = flags >> 8;
+  query[3] = flags & 0xff;
+  return query;
 }
 
 /** A message as text: everything but how names are compressed. */
@@ -194,9 +231,62 @@ describe('hot answers', () => {
           const expected = general.ask(query, step.transport);
           assert.deepEqual(readable(hot.ask(query, step.transport)), readable(expected), `${step.name} ${step.type}`);
         }
-        assert.deepEqual([...hot.counters.queries()], [...general.counters.queries()], 'the same is counted');
+        const counts = ({ counters }: Server) => [...counters.queries(), ...counters.answers(), counters.unknownNames];
+        assert.deepEqual(counts(hot), counts(general), 'the same is counted');
       }),
       { numRuns: 400, seed: 20260101 },
     );
   });
+
+  it('are left to the general path where the last octet decides what fits', () => {
+    for (const type of ['A', 'SRV']) {
+      for (const count of [30, 31, 32, 60]) {
+        const servers = [new Server(true), new Server(false)];
+        for (const server of servers) {
+          const policy = { op: 'policy' as const, service: 'a', strategy: 'round-robin' as const, ttlSeconds: 9 };
+          server.take({ ...policy, maxAnswers: 100 });
+          for (let id = 0; id < count; id++) server.take(memberNumber(id));
+        }
+        const ask = (udpSize: number | undefined, transport: 'udp' | 'tcp'): Uint8Array => {
+          const query = encode({ name: 'a', type, flags: 0x100, udpSize, dnssecOk: false });
+          const [hot, general] = servers.map((server) => server.ask(query, transport));
+          assert.deepEqual(readable(hot!), readable(general!), `${count} ${type} in ${udpSize} octets by ${transport}`);
+          return hot!;
+        };
+        const whole = ask(4096, 'tcp').length;
+        for (const udpSize of [undefined, 0, 511, 512, 513, whole - 1, whole, whole + 1, 65535]) ask(udpSize, 'udp');
+      }
+    }
+  });
+
+  it('carry the serial of the moment, and a static zone its own', () => {
+    const server = new Server(true);
+    const serial = (name: string): number | undefined => {
+      const reply = server.ask(encode({ name, type: 'AAAA', flags: 0, udpSize: undefined, dnssecOk: false }), 'udp');
+      const soa = decodeMessage(reply).authorities.find(({ type }) => type === TYPE.SOA);
+      return soa === undefined ? undefined : soaSerial(soa.rdata);
+    };
+    const names = ['a', 'nobody', 'nobody.static.test.'];
+    server.take(memberNumber(1));
+    assert.deepEqual(names.map(serial), [8, 8, 41]);
+    server.take({ ...memberNumber(2), service: 'b' });
+    assert.deepEqual(names.map(serial), [9, 9, 41]);
+  });
 });
+
+/** A member of service `a` with an address of its own. */
+function memberNumber(id: number): Exclude<Step, { op: 'query' }> & { op: 'member' } {
+  return {
+    op: 'member',
+    id,
+    service: 'a',
+    address: `10.9.0.${id}`,
+    port: 80,
+    named: false,
+    tags: [],
+    weight: 1,
+    ttlSeconds: undefined,
+    meta: {},
+    status: 'healthy',
+  };
+}
