@@ -75,6 +75,8 @@ export class WireWriter {
     // What was cut off is followed by octets of some earlier use of the buffer, which may hold any pointers.
     if (this.overflowed) return;
     if (!compress || this.#grows) {
+      // It may not refer to others, but others may refer to it: the owner of an SRV target's address, above all.
+      if (name.length > 1) this.#remember(this.offset - this.#start);
       this.octets(name);
       return;
     }
@@ -89,7 +91,7 @@ export class WireWriter {
       const here = this.offset - this.#start;
       this.octets(name.subarray(at, at + 1 + name[at]!));
       if (this.overflowed) return;
-      if (here <= MAX_POINTER && this.#suffixCount < MAX_REMEMBERED) this.#suffixes[this.#suffixCount++] = here;
+      this.#remember(here);
     }
     this.u8(0);
   }
@@ -99,6 +101,12 @@ export class WireWriter {
     this.offset = mark;
     this.overflowed = false;
     while (this.#suffixCount > 0 && this.#suffixes[this.#suffixCount - 1]! + this.#start >= mark) this.#suffixCount--;
+  }
+
+  /** A name, or the rest of one, begins at message offset `at`. */
+  #remember(at: number): void {
+    if (this.#grows || at > MAX_POINTER || this.#suffixCount >= MAX_REMEMBERED) return;
+    this.#suffixes[this.#suffixCount++] = at;
   }
 
   #find(name: Name, from: number, known: number): number {

@@ -12,7 +12,14 @@ import { CLASS, TYPE } from '../dns/codes.ts';
 import { OPT_LENGTH } from '../dns/edns.ts';
 import { FLAG, HEADER_LENGTH } from '../dns/header.ts';
 import { foldOctet } from '../dns/name.ts';
-import { apexPointer, COPY_UNIT, type HotEntry, type NegativeSoa, type Pieces } from './hot-entry.ts';
+import {
+  apexPointer,
+  COPY_UNIT,
+  type HotEntry,
+  type NegativeSoa,
+  type Pieces,
+  RECORD_HEAD_LENGTH,
+} from './hot-entry.ts';
 import { drawOrder, ORDER } from './prepared-set.ts';
 
 /**
@@ -20,6 +27,9 @@ import { drawOrder, ORDER } from './prepared-set.ts';
  * services, each asked for several types.
  */
 const MAX_ENTRIES = 1 << 20;
+/** Priority, weight and port, in front of an SRV target. */
+const SRV_HEAD_LENGTH = 6;
+const MAX_POINTER = 0x3fff;
 const INITIAL_PLACES = 1 << 10;
 
 /** The question of a query that has nothing unusual about it. Filled in anew by every `read`. */
@@ -123,6 +133,10 @@ function isSameOctets(a: Uint8Array, b: Uint8Array): boolean {
 /** Writes the answers of entries. One for each thread: it remembers the buffer it wrote to last. */
 export class HotWriter {
   #out: DataView = new DataView(new ArrayBuffer(0));
+  /** Where the targets of the SRV records of this answer begin. */
+  readonly #targets = new Uint16Array(ORDER.length);
+  /** How many of them had their address appended. */
+  #glued = 0;
 
   /**
    * Write the answer of an entry into `out`; returns its length, 0 when it may not fit `limit` and the general path must
@@ -141,6 +155,8 @@ export class HotWriter {
     const optLength = query.hasEdns ? OPT_LENGTH : 0;
     const room = Math.min(limit, out.length - COPY_UNIT);
     if (query.end + entry.longest + optLength > room) return 0;
+    // Further in, pointers cannot lead to the targets of SRV records (RFC 1035 section 4.1.4).
+    if (entry.glue.count > 0 && query.end + entry.longest > MAX_POINTER) return 0;
     // Slots of a batch share one buffer: making a view for each of them would be the dearest part of an answer.
     if (out.buffer !== this.#out.buffer) this.#out = new DataView(out.buffer);
     const to = this.#out;
@@ -153,10 +169,14 @@ export class HotWriter {
       for (let i = 0; i < answers; i++) at = append(entry.records, i, to, at);
     } else {
       answers = drawOrder(entry.set, random);
-      for (let i = 0; i < answers; i++) at = append(entry.records, ORDER[i]!, to, at);
+      for (let i = 0; i < answers; i++) {
+        this.#targets[i] = at - start + RECORD_HEAD_LENGTH + SRV_HEAD_LENGTH;
+        at = append(entry.records, ORDER[i]!, to, at);
+      }
       if (entry.glue.count > 0) {
-        for (let i = 0; i < answers; i++) at = append(entry.glue, ORDER[i]!, to, at);
-        additionals += answers;
+        const end = this.#appendGlue(entry.glue, answers, to, at, start + room - optLength);
+        additionals += this.#glued;
+        at = end;
       }
     }
     if (entry.authority !== undefined) at = appendSoa(entry.authority, query, serial, to, at);
@@ -170,6 +190,21 @@ export class HotWriter {
     to.setUint16(start + 8, entry.authority === undefined ? 0 : 1);
     to.setUint16(start + 10, additionals);
     return at - start;
+  }
+
+  /** The addresses of the targets just written, up to the first that does not fit: these may be left out. */
+  #appendGlue(glue: Pieces, count: number, to: DataView, from: number, end: number): number {
+    let at = from;
+    let i = 0;
+    for (; i < count; i++) {
+      const index = ORDER[i]!;
+      if (at + glue.starts[index + 1]! - glue.starts[index]! > end) break;
+      const next = append(glue, index, to, at);
+      to.setUint16(at, 0xc000 | this.#targets[i]!);
+      at = next;
+    }
+    this.#glued = i;
+    return at;
   }
 }
 

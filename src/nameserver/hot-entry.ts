@@ -26,11 +26,11 @@ export interface HotEntry {
   readonly set: PreparedSet | undefined;
   /** Whole answer records, their owner a pointer to the question. */
   readonly records: Pieces;
-  /** By record, the address record that goes along; none at all: nothing does. */
+  /** By SRV record, the address record of its target, to which its owner will point; none at all: nothing goes along. */
   readonly glue: Pieces;
   /** The SOA of a negative answer. */
   readonly authority: NegativeSoa | undefined;
-  /** Octets behind the question, at most. */
+  /** Octets behind the question, at most, that cannot be left out. */
   readonly longest: number;
 }
 
@@ -60,7 +60,7 @@ export interface NegativeSoa {
 
 const SOA_SERIAL_FROM_END = 20;
 /** Octets of a record in front of its RDATA when its owner is a pointer. */
-const RECORD_HEAD_LENGTH = 12;
+export const RECORD_HEAD_LENGTH = 12;
 /** Everything static holds until there is another View. */
 const ALWAYS_FRESH: Freshness = { isStale: false };
 const NO_OCTETS = new Uint8Array(0);
@@ -96,7 +96,7 @@ export function makeHotEntry(
   const service = dynamic.service;
   const ofService = { ...about, freshness, place: service === undefined ? -1 : placeOf(service) };
   if (set === undefined || set.plan.size === 0) return entry(ofService, { authority: soaOf(served) });
-  const glue = type === TYPE.SRV ? glueFor(set, name, served, service, view) : NO_PIECES;
+  const glue = type === TYPE.SRV ? glueFor(set, served, service, view) : NO_PIECES;
   return glue === undefined ? undefined : entry(ofService, { set, records: recordsOf(set), glue });
 }
 
@@ -107,7 +107,7 @@ type Content = Partial<Pick<HotEntry, 'set' | 'records' | 'glue' | 'authority'>>
 function entry(about: About, { set, records = NO_PIECES, glue = NO_PIECES, authority }: Content): HotEntry {
   const { hash, name, type, rcode, freshness, place } = about;
   const taken = Math.min(set?.limit ?? records.count, records.count);
-  const longest = largest(records, taken) + largest(glue, taken) + (authority === undefined ? 0 : sizeOf(authority));
+  const longest = largest(records, taken) + (authority === undefined ? 0 : sizeOf(authority));
   return { hash, name, type, rcode, freshness, place, set, records, glue, authority, longest };
 }
 
@@ -166,13 +166,7 @@ function compressedSoa({ type, ttlSeconds, rdatas }: RRset, apex: Name): { octet
 }
 
 /** The address record for each SRV record; undefined when one depends on more than this service. */
-function glueFor(
-  set: PreparedSet,
-  name: Name,
-  served: ServedZone,
-  service: string | undefined,
-  view: View,
-): Pieces | undefined {
+function glueFor(set: PreparedSet, served: ServedZone, service: string | undefined, view: View): Pieces | undefined {
   const seen = new Set<string>();
   const glue: Uint8Array[] = [];
   for (const rdata of set.rdatas) {
@@ -183,8 +177,7 @@ function glueFor(
     const { found, dynamic } = locate(target, served);
     const address = dynamic?.address;
     if (found.kind !== 'grafted' || address === undefined || address.soleService !== service) return undefined;
-    const owner = target.subarray(0, target.length - served.zone.apex.length);
-    glue.push(record(apexPointer(name.length, served.zone.apex.length), address, owner));
+    glue.push(record(QUESTION_POINTER, address));
   }
   return piecesOf(glue);
 }
@@ -193,14 +186,12 @@ function recordsOf({ type, ttlSeconds, rdatas }: Pick<RRset, 'type' | 'ttlSecond
   return piecesOf(rdatas.map((rdata) => record(QUESTION_POINTER, { type, ttlSeconds, rdata })));
 }
 
-/** A record whose owner is a pointer, behind some labels or none. RDATA is not compressed: it costs a few octets. */
+/** A record whose owner is a pointer. RDATA is not compressed: it costs a few octets. */
 function record(
   pointer: number,
   { type, ttlSeconds, rdata }: { type: number; ttlSeconds: number; rdata: Uint8Array },
-  labels: Uint8Array = NO_OCTETS,
 ): Uint8Array {
-  const writer = WireWriter.growing(labels.length + 12 + rdata.length);
-  writer.octets(labels);
+  const writer = WireWriter.growing(RECORD_HEAD_LENGTH + rdata.length);
   writer.u16(pointer);
   writer.u16(type);
   writer.u16(CLASS.IN);
