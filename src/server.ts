@@ -165,7 +165,7 @@ class Server implements RunningServer {
     this.#registry = registry;
     this.#followRegistry(registry);
     registry.setStatic(config.services);
-    exposeRegistryMetrics(this.#metrics, registry, this.#store);
+    exposeRegistryMetrics(this.#metrics, registry, this.#store, this.#places);
     this.#health = startHealth(registry, config.health, {
       log: this.#log,
       metrics: this.#metrics,

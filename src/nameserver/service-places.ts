@@ -18,6 +18,11 @@ export class ServicePlaces {
     return this.#names.push(service) - 1;
   }
 
+  /** The label of a service in metrics: its name, or `other` when it has no place of its own. */
+  labelOf(service: string): string {
+    return this.nameOf(this.of(service));
+  }
+
   /** The name to show for a place. */
   nameOf(place: number): string {
     return this.#names[place] ?? 'other';

@@ -2,7 +2,6 @@
 
 import { Counter, Gauge, Histogram, type Registry as MetricsRegistry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
-import { ServiceLabels } from '../base/metrics.ts';
 import { DROP_REASONS, type QueryCounters } from '../nameserver/query-counters.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
 import { STATUSES } from '../registry/instance.ts';
@@ -36,8 +35,12 @@ export function exposeCheckMetrics(
 }
 
 /** Gauges over the registry and the store, and a counter of transitions. */
-export function exposeRegistryMetrics(metrics: MetricsRegistry, registry: Registry, store: Store): void {
-  const labels = new ServiceLabels();
+export function exposeRegistryMetrics(
+  metrics: MetricsRegistry,
+  registry: Registry,
+  store: Store,
+  places: ServicePlaces,
+): void {
   const instances = new Gauge({
     name: 'rollcall_instances',
     help: 'Instances, by service and status.',
@@ -46,7 +49,7 @@ export function exposeRegistryMetrics(metrics: MetricsRegistry, registry: Regist
     collect: () => {
       instances.reset();
       for (const service of registry.services()) {
-        const label = labels.of(service.name);
+        const label = places.labelOf(service.name);
         for (const status of STATUSES) instances.inc({ service: label, status }, 0);
         for (const { status } of service.instances.values()) instances.inc({ service: label, status });
       }
@@ -78,7 +81,7 @@ export function exposeRegistryMetrics(metrics: MetricsRegistry, registry: Regist
     if (kind === 'deregister') last.delete(id);
     else if (last.get(id) !== instance.status) {
       last.set(id, instance.status);
-      transitions.inc({ service: labels.of(service), to: instance.status });
+      transitions.inc({ service: places.labelOf(service), to: instance.status });
     }
   });
 }
