@@ -24,6 +24,7 @@ import { QueryHandler } from './nameserver/query.ts';
 import { QueryCounters } from './nameserver/query-counters.ts';
 import type { RegistryNames } from './nameserver/registry-names.ts';
 import { ServicePlaces } from './nameserver/service-places.ts';
+import { timedAnswers } from './nameserver/timed-answers.ts';
 import { TtlMemory } from './nameserver/ttl-memory.ts';
 import { currentSoa, View, type ViewState } from './nameserver/view.ts';
 import type { Change } from './registry/change.ts';
@@ -33,13 +34,7 @@ import { type RunningSchedules, startSchedules } from './schedule/maintenance-sc
 import { STORES } from './stores/stores.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { DnsListeners } from './wiring/listeners.ts';
-import {
-  exposeQueryMetrics,
-  exposeRegistryMetrics,
-  exposeReloadMetrics,
-  timedAnswerer,
-  timedStore,
-} from './wiring/metrics.ts';
+import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
 import { needRestart } from './wiring/restart-needs.ts';
 import { Shards } from './wiring/shards.ts';
 import { tlsContents } from './wiring/tls-files.ts';
@@ -126,7 +121,7 @@ class Server implements RunningServer {
       onFailure: (error) => this.#log.error({ err: error }, 'a query could not be answered'),
     });
     const respond = this.#query.respond.bind(this.#query);
-    const answer = timedAnswerer(respond, this.#metrics, clock);
+    const answer = timedAnswers(respond, this.#counters, clock);
     const started = Shards.start({
       workers: options.config.dns.workers,
       cursorMemory: this.#cursorMemory,

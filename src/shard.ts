@@ -4,6 +4,7 @@
 // for turns, counts and flags. Whatever is thrown here ends the thread; the pool starts another in its place.
 
 import { workerData } from 'node:worker_threads';
+import { systemClock } from './base/clock.ts';
 import { systemRandom } from './base/random.ts';
 import { buildView } from './nameserver/build-view.ts';
 import { Cursors } from './nameserver/cursors.ts';
@@ -11,6 +12,7 @@ import type { News } from './nameserver/news.ts';
 import { QueryHandler } from './nameserver/query.ts';
 import { QueryCounters } from './nameserver/query-counters.ts';
 import { Replica } from './nameserver/replica.ts';
+import { timedAnswers } from './nameserver/timed-answers.ts';
 import { View } from './nameserver/view.ts';
 import { ShardLoop } from './net/shard-loop.ts';
 import { CONTROL, type ShardStart } from './net/shard-pool.ts';
@@ -24,9 +26,10 @@ const calls = loadSocketCalls();
 if (typeof calls === 'string') throw new Error(calls);
 
 const replica = new Replica(new Cursors(cursorMemory));
+const counters = new QueryCounters(counterMemory);
 const handler = new QueryHandler(new View([]), {
   random: systemRandom,
-  counters: new QueryCounters(counterMemory),
+  counters,
   maxUdpSize: 1232,
   placeOf: (service) => replica.placeOf(service),
   // Counted by the handler; a log line a query would only make a flood worse.
@@ -48,6 +51,10 @@ new ShardLoop({
     handler.state.isLoaded = Atomics.load(control, CONTROL.LOADED) === 1;
     handler.state.isStale = Atomics.load(control, CONTROL.STALE) === 1;
   },
-  answer: (slot, length, out) => handler.respondInPlace(slot, length, 'udp', out),
+  answer: timedAnswers(
+    (slot: Uint8Array, length: number, out) => handler.respondInPlace(slot, length, 'udp', out),
+    counters,
+    systemClock,
+  ),
 }).run();
 port.close();

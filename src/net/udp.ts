@@ -21,7 +21,10 @@ export class UdpListener implements UdpSide {
   readonly #log: Logger;
   readonly #wildcard: 4 | 6 | undefined;
   readonly #sockets = new Map<string, dgram.Socket>();
-  readonly #reply = new Uint8Array(MAX_REPLY);
+  #reply = Buffer.allocUnsafeSlow(MAX_REPLY);
+  readonly #sent = (error: Error | null): void => {
+    if (error !== null) this.#log.debug({ err: error }, 'UDP reply could not be sent');
+  };
   #endpoint: Endpoint;
   #closed = false;
 
@@ -94,7 +97,8 @@ export class UdpListener implements UdpSide {
   }
 
   async #bind(address: string): Promise<void> {
-    const socket = dgram.createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
+    const family = address.includes(':') ? ({ type: 'udp6', ipv6Only: true } as const) : ({ type: 'udp4' } as const);
+    const socket = dgram.createSocket({ ...family, lookup: keepAddress });
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       socket.bind({ address, port: this.#endpoint.port }, () => {
@@ -130,10 +134,16 @@ export class UdpListener implements UdpSide {
     if (from.port === 0) return;
     const length = this.#answer(query, 'udp', this.#reply);
     if (length === 0) return;
-    // The system may take the octets later than this call, so they need a place of their own.
-    const reply = Buffer.from(this.#reply.subarray(0, length));
-    socket.send(reply, from.port, from.address, (error) => {
-      if (error !== null) this.#log.debug({ err: error }, 'UDP reply could not be sent');
-    });
+    socket.send(this.#reply, 0, length, from.port, from.address, this.#sent);
+    // The system nearly always takes the octets at once. What it put off it reads later, so those stay as they are.
+    if (socket.getSendQueueCount() > 0) this.#reply = Buffer.allocUnsafeSlow(MAX_REPLY);
   }
+}
+
+/**
+ * In place of dns.lookup, which costs a turn of the event loop for every reply. Addresses are all that is ever given
+ * here: they come from the configuration, from the machine, and from datagrams.
+ */
+function keepAddress(address: string, _: unknown, done: (error: null, address: string, family: number) => void): void {
+  done(null, address, address.includes(':') ? 6 : 4);
 }

@@ -1,15 +1,13 @@
 // metrics.ts -- the metrics that no single module owns, under the names of the contract
 
-import { Counter, Gauge, Histogram, type Registry as MetricsRegistry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Metric, type Registry as MetricsRegistry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
-import { DROP_REASONS, type QueryCounters } from '../nameserver/query-counters.ts';
+import { DROP_REASONS, DURATION_BOUNDS_MS, type QueryCounters } from '../nameserver/query-counters.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
+import { TIMED_EVERY } from '../nameserver/timed-answers.ts';
 import { STATUSES } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Store } from '../registry/store.ts';
-
-/** One answer in so many is timed: reading the clock twice costs as much as a small answer. */
-const TIMED_EVERY = 64;
 
 /** Counts probes: call the returned function with every result. */
 export function exposeCheckMetrics(
@@ -164,6 +162,32 @@ export function exposeQueryMetrics(
   counter('rollcall_dns_failures_total', 'Queries whose answering failed: SERVFAIL.', [], (counters, add) =>
     add({}, counters.failures),
   );
+  exposeDurations(metrics, all);
+}
+
+/** A histogram that is rendered from shared memory: prom-client's own can only be filled one observation at a time. */
+function exposeDurations(metrics: MetricsRegistry, all: () => Iterable<QueryCounters>): void {
+  const name = 'rollcall_dns_duration_seconds';
+  const get = async (): Promise<object> => {
+    const buckets = new Float64Array(DURATION_BOUNDS_MS.length + 1);
+    let sumMs = 0;
+    for (const counters of all()) {
+      for (const [i, count] of counters.durations.entries()) buckets[i]! += count;
+      sumMs += counters.durationSumMs;
+    }
+    let value = 0;
+    const values: object[] = Array.from(buckets, (count, i) => {
+      const boundMs = DURATION_BOUNDS_MS[i];
+      value += count;
+      const le = boundMs === undefined ? '+Inf' : boundMs / 1000;
+      return { metricName: `${name}_bucket`, labels: { le }, value };
+    });
+    values.push({ metricName: `${name}_sum`, labels: {}, value: sumMs / 1000 });
+    values.push({ metricName: `${name}_count`, labels: {}, value });
+    const help = `Time to make an answer, of a sample of one in ${TIMED_EVERY}.`;
+    return { name, help, type: 'histogram', values, aggregator: 'sum' };
+  };
+  metrics.registerMetric({ name, get, reset() {} } as unknown as Metric);
 }
 
 /** Counts reloads: call the returned function with each result. */
@@ -175,26 +199,4 @@ export function exposeReloadMetrics(metrics: MetricsRegistry): (result: 'ok' | '
     registers: [metrics],
   });
   return (result) => reloads.inc({ result });
-}
-
-/** The same answerer, with a sample of its calls timed. */
-export function timedAnswerer<Rest extends unknown[]>(
-  answer: (...rest: Rest) => number,
-  metrics: MetricsRegistry,
-  clock: Clock,
-): (...rest: Rest) => number {
-  const durations = new Histogram({
-    name: 'rollcall_dns_duration_seconds',
-    help: `Time to make an answer, sampled one in ${TIMED_EVERY}.`,
-    buckets: [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01],
-    registers: [metrics],
-  });
-  let count = 0;
-  return (...rest) => {
-    if (++count % TIMED_EVERY !== 0) return answer(...rest);
-    const startedMs = clock.monotonicMs();
-    const length = answer(...rest);
-    durations.observe((clock.monotonicMs() - startedMs) / 1000);
-    return length;
-  };
 }

@@ -3,7 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RCODE, TYPE } from '../../src/dns/codes.ts';
-import { createCounterMemory, QueryCounters, SERVICE_PLACES } from '../../src/nameserver/query-counters.ts';
+import {
+  createCounterMemory,
+  DURATION_BOUNDS_MS,
+  QueryCounters,
+  SERVICE_PLACES,
+} from '../../src/nameserver/query-counters.ts';
 
 describe('query counters', () => {
   it('are read by another thread as they were written, by transport, type and rcode', () => {
@@ -57,6 +62,21 @@ describe('query counters', () => {
     const count = (type: string): number | undefined => rows.find((row) => row.type === type)?.count;
     assert.deepEqual([rows.length, count('A'), count('other')], [64, 2, 37]);
     assert.equal([...counters.answers()].length, 64);
+  });
+
+  it('sort durations into buckets, the bounds belonging to the bucket below', () => {
+    const counters = new QueryCounters();
+    for (const ms of [0, 0.001, 0.0011, 10, 10.5, 400]) counters.took(ms);
+    const filled = [...counters.durations.entries()].filter(([, count]) => count > 0);
+    const last = DURATION_BOUNDS_MS.length;
+    assert.deepEqual(filled, [
+      [0, 2],
+      [1, 1],
+      [last - 1, 1],
+      [last, 2],
+    ]);
+    assert.equal(counters.durationSumMs, 420.5021);
+    assert.deepEqual([[...counters.queries()], [...counters.answers()]], [[], []]);
   });
 
   it('go on with the counts, and the types, of a thread that ended', () => {
