@@ -24,6 +24,8 @@ export interface DrawState {
 export interface Plan {
   /** How many candidates there are to draw from. */
   readonly size: number;
+  /** A draw is the candidates one after the other, from number `turn % size` on: whoever draws may do it alone. */
+  readonly isRotation: boolean;
   /** Write up to `limit` distinct candidate indexes into `order`, best first; returns how many were written. */
   draw(limit: number, state: DrawState, order: Uint16Array): number;
   /** SRV weight (0..65535, RFC 2782) of each candidate, by index. */

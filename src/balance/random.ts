@@ -11,6 +11,7 @@ export function randomOrder(candidates: readonly Candidate[]): Plan {
   const decks = [Uint16Array.from(active), Uint16Array.from(standby)];
   return {
     size: candidates.length,
+    isRotation: false,
     srvWeights: evenWeights(candidates),
     draw(limit, { random }, order) {
       let written = 0;

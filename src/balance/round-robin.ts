@@ -7,6 +7,7 @@ export function roundRobin(candidates: readonly Candidate[]): Plan {
   const { active, standby } = splitByWeight(candidates);
   return {
     size: candidates.length,
+    isRotation: active.length === 0 || standby.length === 0,
     srvWeights: evenWeights(candidates),
     draw(limit, { turn }, order) {
       const written = rotate(active, turn, limit, order, 0);

@@ -22,6 +22,7 @@ export function weighted(candidates: readonly Candidate[]): Plan {
   let drawId = 0;
   return {
     size: candidates.length,
+    isRotation: false,
     srvWeights: scaleToSrv(candidates.map((candidate) => candidate.weight)),
     draw(limit, { turn }, order) {
       drawId = (drawId + 1) >>> 0 || 1;

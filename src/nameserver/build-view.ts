@@ -3,6 +3,7 @@
 import { isWithin, type Name, nameKey, parseName } from '../dns/name.ts';
 import type { Zone } from '../zone/zone.ts';
 import { DomainNames, type DomainSettings } from './domain-names.ts';
+import { Freshnesses } from './freshness.ts';
 import type { RegistryNames } from './registry-names.ts';
 import { localClaimZone, syntheticZone } from './synthetic-zone.ts';
 import { type ServedZone, View } from './view.ts';
@@ -22,6 +23,7 @@ export interface ViewPlan {
 /** Every zone file is served; a domain without one gets an apex made up for it. */
 export function buildView(plan: ViewPlan, names: RegistryNames): View {
   const served: ServedZone[] = [];
+  const freshnesses = new Freshnesses();
   const files = new Map(plan.zones.map((zone) => [nameKey(zone.apex), zone]));
   for (const settings of plan.domains) {
     const key = nameKey(settings.apex);
@@ -29,7 +31,7 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
     files.delete(key);
     served.push({
       zone,
-      domain: new DomainNames(settings, names),
+      domain: new DomainNames(settings, names, freshnesses),
       negativeTtlSeconds: settings.negativeTtlSeconds,
       apexOnly: false,
     });
@@ -40,7 +42,7 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
     const zone = localClaimZone(plan.serverAddresses, negativeTtlSeconds);
     served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: true });
   }
-  return new View(served);
+  return new View(served, freshnesses);
 }
 
 const LOCAL: Name = parseName('local.');

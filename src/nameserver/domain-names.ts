@@ -8,14 +8,8 @@ import { parseIp } from '../base/ip.ts';
 import { type Name, nameKey } from '../dns/name.ts';
 import type { AnsweringService } from '../registry/member.ts';
 import { poolOf } from '../routing/pool.ts';
-import {
-  addressNode,
-  type DynamicNode,
-  EMPTY_NON_TERMINAL,
-  type Freshness,
-  poolNode,
-  srvNode,
-} from './dynamic-node.ts';
+import { addressNode, type DynamicNode, EMPTY_NON_TERMINAL, poolNode, srvNode } from './dynamic-node.ts';
+import type { Freshness, Freshnesses } from './freshness.ts';
 import { PoolAnswers, recordTtlSeconds } from './pool-answers.ts';
 import type { RegistryNames } from './registry-names.ts';
 
@@ -23,6 +17,8 @@ import type { RegistryNames } from './registry-names.ts';
 export interface DomainSettings {
   readonly apex: Name;
   readonly ttlSeconds: number;
+  /** The most while an instance behind a name fails or drains; without it no difference is made. */
+  readonly volatileTtlSeconds?: number;
   readonly negativeTtlSeconds: number;
   readonly maxAnswers: number;
 }
@@ -30,6 +26,11 @@ export interface DomainSettings {
 const MAX_TAGS_IN_NAME = 4;
 /** Tag pools kept per service; beyond it they are made anew. */
 const MAX_KEPT = 256;
+/**
+ * Instances in pools kept by all services together. Hot answers live on without their pools, so these are only for what
+ * takes the general path again and again.
+ */
+const MAX_KEPT_MEMBERS = 8192;
 
 /** What is kept of one service between its changes. */
 interface ServiceNames {
@@ -44,12 +45,17 @@ interface ServiceNames {
 export class DomainNames {
   readonly settings: DomainSettings;
   readonly #names: RegistryNames;
+  readonly #freshnesses: Freshnesses;
   readonly #services = new Map<string, ServiceNames>();
+  /** Those that keep pools, oldest first, and how many instances are in them. */
+  readonly #keeping = new Set<ServiceNames>();
+  #keptMembers = 0;
   /** Tells the rotations of this domain from those of others. */
   readonly #apexText: string;
 
-  constructor(settings: DomainSettings, names: RegistryNames) {
+  constructor(settings: DomainSettings, names: RegistryNames, freshnesses: Freshnesses) {
     this.settings = settings;
+    this.#freshnesses = freshnesses;
     this.#names = names;
     this.#apexText = nameKey(settings.apex);
   }
@@ -58,7 +64,8 @@ export class DomainNames {
   serviceChanged(name: string): void {
     const known = this.#services.get(name);
     if (known === undefined) return;
-    known.freshness.isStale = true;
+    this.#freshnesses.end(known.freshness);
+    this.#forgetPools(known);
     this.#services.delete(name);
   }
 
@@ -141,7 +148,7 @@ export class DomainNames {
     if (known !== undefined) return known;
     const state = this.#names.service(name);
     if (state === undefined) return undefined;
-    const fresh = { state, freshness: { isStale: false }, pools: new Map(), node: undefined };
+    const fresh = { state, freshness: this.#freshnesses.begin(), pools: new Map(), node: undefined };
     this.#services.set(name, fresh);
     return fresh;
   }
@@ -157,16 +164,36 @@ export class DomainNames {
     const pool = poolOf(service.state, tags);
     if (tags.length > 0 && pool.registered.length === 0) return undefined;
     const { policy } = service.state;
-    const { apex, ttlSeconds, maxAnswers } = this.settings;
+    const { apex, ttlSeconds, volatileTtlSeconds, maxAnswers } = this.settings;
     const answers = new PoolAnswers(pool, {
       policy,
       apex,
       ttlSeconds,
+      volatileTtlSeconds,
       maxAnswers,
       cursor: (question) => this.#names.cursors.of(`${this.#apexText} ${service.state.name} ${key} ${question}`),
     });
-    if (service.pools.size >= MAX_KEPT) service.pools.clear();
+    if (service.pools.size >= MAX_KEPT) this.#forgetPools(service);
     service.pools.set(key, answers);
+    this.#keeping.add(service);
+    this.#keptMembers += weightOf(answers);
+    for (const oldest of this.#keeping) {
+      if (this.#keptMembers <= MAX_KEPT_MEMBERS || oldest === service) break;
+      this.#forgetPools(oldest);
+    }
     return answers;
   }
+
+  /** Answers made of them hold on; others are prepared anew. */
+  #forgetPools(service: ServiceNames): void {
+    if (!this.#keeping.delete(service)) return;
+    for (const pool of service.pools.values()) this.#keptMembers -= weightOf(pool);
+    service.pools.clear();
+    service.node = undefined;
+  }
+}
+
+/** A pool costs something even when it is empty. */
+function weightOf({ pool }: PoolAnswers): number {
+  return pool.registered.length + 1;
 }

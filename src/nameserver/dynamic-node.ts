@@ -4,13 +4,9 @@ import type { Random } from '../base/random.ts';
 import { TYPE } from '../dns/codes.ts';
 import type { Name } from '../dns/name.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
+import type { Freshness } from './freshness.ts';
 import type { PoolAnswers, PortChoice } from './pool-answers.ts';
 import { drawRRset, type PreparedSet } from './prepared-set.ts';
-
-/** Whether what was made of a service still holds; shared by everything that was made of it. */
-export interface Freshness {
-  isStale: boolean;
-}
 
 /** What hot-answers.ts may keep of a node. */
 export interface HotSource {

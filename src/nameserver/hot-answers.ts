@@ -1,235 +1,194 @@
-// hot-answers.ts -- answers in wire form for the questions that are asked again and again
+// hot-answers.ts -- keeps answers in wire form for the questions that are asked again and again
 //
 // A question that the general path (solve.ts, response.ts) answers from one record set, whole and untruncated, is kept
-// as fragments: the octets of each record, of its glue, and the plan that orders them. Answering it again is a hash of
-// the question's octets, a draw, and a few copies. Everything else (aliases, referrals, ANY, EDNS options, replies that
-// may not fit) is left to the general path, and the two say the same: test/nameserver/hot-answers.test.ts compares them.
+// as octets: its records, what goes along with them, and how they are ordered. Answering it again is a hash of the
+// question, a draw, and a few copies. Everything else (aliases, referrals, ANY, EDNS options, replies that may not fit)
+// is left to the general path, and the two say the same: test/nameserver/hot-answers.test.ts compares them.
 //
-// An entry holds as long as the service it was made of does not change; a new View starts an empty table.
+// An answer is one block in a slab, so that giving it touches a few neighbouring lines of memory and not a dozen objects.
+// It holds as long as the service it was made of does not change; a new View starts anew.
 
-import type { Random } from '../base/random.ts';
-import { CLASS, TYPE } from '../dns/codes.ts';
-import { OPT_LENGTH } from '../dns/edns.ts';
-import { FLAG, HEADER_LENGTH } from '../dns/header.ts';
-import { foldOctet } from '../dns/name.ts';
+import { RCODE } from '../dns/codes.ts';
+import { BlockSlab } from './block-slab.ts';
+import type { Freshnesses } from './freshness.ts';
 import {
-  apexPointer,
-  COPY_UNIT,
-  type HotEntry,
-  type NegativeSoa,
-  type Pieces,
-  RECORD_HEAD_LENGTH,
-} from './hot-entry.ts';
-import { drawOrder, ORDER } from './prepared-set.ts';
+  RCODE as BLOCK_RCODE,
+  blockLength,
+  FRESHNESS,
+  GENERATION,
+  HASH,
+  isAnswerTo,
+  LENGTH,
+  packBlock,
+  SERVICE,
+  SET,
+} from './hot-block.ts';
+import type { HotEntry, NegativeSoa } from './hot-entry.ts';
+import type { PlainQuery } from './plain-query.ts';
+import type { Draw } from './prepared-set.ts';
 
-/**
- * Entries kept; when full, the table starts over. Only names that exist have one, so this is for some hundred thousand
- * services, each asked for several types.
- */
-const MAX_ENTRIES = 1 << 20;
-/** Priority, weight and port, in front of an SRV target. */
-const SRV_HEAD_LENGTH = 6;
-const MAX_POINTER = 0x3fff;
-const INITIAL_PLACES = 1 << 10;
+/** Octets for answers; when they are used up, all begin anew. Enough for all types of 150,000 services of five. */
+const MAX_BYTES = 128 * 2 ** 20;
+const FIRST_WORDS = 1 << 16;
+const FIRST_PLACES = 1 << 10;
 
-/** The question of a query that has nothing unusual about it. Filled in anew by every `read`. */
-export class PlainQuery {
-  hash = 0;
-  nameLength = 0;
-  type = 0;
-  /** Where the question ends. */
-  end = 0;
-  hasEdns = false;
-  dnssecOk = false;
-  udpSize = 0;
-
-  /** Take the first `length` octets apart; false when the general path must look at them. */
-  read(bytes: Uint8Array, length: number): boolean {
-    if (length < HEADER_LENGTH + 5) return false;
-    // QUERY, not a response; one question, no answers, no authorities, at most one additional.
-    if ((bytes[2]! & 0xf8) !== 0 || bytes[4] !== 0 || bytes[5] !== 1) return false;
-    if ((bytes[6]! | bytes[7]! | bytes[8]! | bytes[9]! | bytes[10]!) !== 0 || bytes[11]! > 1) return false;
-    let at = HEADER_LENGTH;
-    let hash = 0x811c9dc5;
-    for (let label = bytes[at]!; label !== 0; label = bytes[at]!) {
-      if (label > 63 || at + label + 6 > length) return false;
-      hash = Math.imul(hash ^ label, 0x01000193);
-      const end = at + label;
-      while (at < end) hash = Math.imul(hash ^ foldOctet(bytes[++at]!), 0x01000193);
-      at++;
-    }
-    this.nameLength = at + 1 - HEADER_LENGTH;
-    if (this.nameLength > 255 || bytes[at + 3] !== 0 || bytes[at + 4] !== CLASS.IN) return false;
-    this.type = (bytes[at + 1]! << 8) | bytes[at + 2]!;
-    this.hash = Math.imul(hash ^ this.type, 0x01000193) >>> 0;
-    this.end = at + 5;
-    this.hasEdns = bytes[11] === 1;
-    return this.hasEdns ? this.#readOpt(bytes, length) : length === this.end;
-  }
-
-  /** An OPT record of version 0 without options, and nothing behind it. */
-  #readOpt(bytes: Uint8Array, length: number): boolean {
-    const at = this.end;
-    if (length !== at + OPT_LENGTH || bytes[at] !== 0 || bytes[at + 1] !== 0 || bytes[at + 2] !== TYPE.OPT)
-      return false;
-    if (bytes[at + 6] !== 0 || (bytes[at + 9]! | bytes[at + 10]!) !== 0) return false;
-    this.udpSize = (bytes[at + 3]! << 8) | bytes[at + 4]!;
-    this.dnssecOk = (bytes[at + 7]! & 0x80) !== 0;
-    return true;
-  }
-}
-
-/** A hash table of entries, and the answering from them. */
+/** The answers that one thread keeps of one View. */
 export class HotAnswers {
-  #places: (HotEntry | undefined)[] = new Array(INITIAL_PLACES).fill(undefined);
+  /** Sets that draw the order of an answer, by the place that its block names. */
+  readonly sets: Draw[] = [];
+  /** The SOA records of negative answers, by the place that blocks name. */
+  readonly soas: NegativeSoa[] = [];
+  /** What rotations count in; the same for all sets. */
+  turns: Int32Array = new Int32Array(0);
+  readonly #freshnesses: Freshnesses;
+  readonly #maxWords: number;
+  #slab: BlockSlab;
+  /** Where blocks begin, by hash; 0: free. */
+  #places = new Int32Array(FIRST_PLACES);
   #count = 0;
+  readonly #freeSets: number[] = [];
+  /** The names of a zone that do not exist have one answer in common, which is under none of them. */
+  readonly #denials = new Map<HotEntry, number>();
 
-  /** The entry of a question, if there is one that still holds. */
-  find(query: PlainQuery, bytes: Uint8Array): HotEntry | undefined {
+  constructor(freshnesses: Freshnesses, maxBytes = MAX_BYTES) {
+    this.#freshnesses = freshnesses;
+    this.#maxWords = maxBytes / 4;
+    this.#slab = this.#newSlab();
+  }
+
+  /** The memory that blocks are in; another one after a `put`. */
+  get words(): Int32Array {
+    return this.#slab.words;
+  }
+
+  /** Octets taken for answers. */
+  get size(): number {
+    return this.#slab.size * 4;
+  }
+
+  /** Where the block of a question begins; 0 when there is none that holds. */
+  find(query: PlainQuery): number {
+    const { words } = this.#slab;
+    const places = this.#places;
+    const mask = places.length - 1;
+    for (let i = query.hash & mask; ; i = (i + 1) & mask) {
+      const at = places[i]!;
+      if (at === 0) return 0;
+      if (isAnswerTo(query, words, at)) return this.#holds(at) ? at : 0;
+    }
+  }
+
+  rcodeOf(block: number): number {
+    return this.#slab.words[block + BLOCK_RCODE]!;
+  }
+
+  /** The place of a block's service in the counters; -1: none. */
+  serviceOf(block: number): number {
+    return this.#slab.words[block + SERVICE]!;
+  }
+
+  /** Keep an answer in place of an older one to the same question; returns where, 0 when it is too large. */
+  put(entry: HotEntry, query: PlainQuery): number {
+    const length = blockLength(entry, query.nameLength);
+    const at = this.#tryPut(entry, query, length);
+    if (at !== 0) return at;
+    this.#startOver();
+    return this.#tryPut(entry, query, length);
+  }
+
+  #tryPut(entry: HotEntry, query: PlainQuery, length: number): number {
+    if (entry.rcode === RCODE.NXDOMAIN) return this.#putDenial(entry, query, length);
+    if (this.#count * 2 >= this.#places.length) this.#sweep();
     const mask = this.#places.length - 1;
-    for (let at = query.hash & mask; ; at = (at + 1) & mask) {
-      const entry = this.#places[at];
-      if (entry === undefined) return undefined;
-      if (entry.hash === query.hash && entry.type === query.type && isSameName(entry.name, query, bytes)) {
-        return entry.freshness.isStale ? undefined : entry;
-      }
+    let i = query.hash & mask;
+    for (let at = this.#places[i]!; at !== 0; at = this.#places[i]!) {
+      if (isAnswerTo(query, this.#slab.words, at)) break;
+      i = (i + 1) & mask;
     }
-  }
-
-  /** Keep an entry, in place of an older one for the same question. */
-  put(entry: HotEntry): void {
-    if (this.#count * 2 > this.#places.length) this.#grow();
-    const mask = this.#places.length - 1;
-    let at = entry.hash & mask;
-    for (let known = this.#places[at]; known !== undefined; known = this.#places[at]) {
-      if (known.hash === entry.hash && known.type === entry.type && isSameOctets(known.name, entry.name)) break;
-      at = (at + 1) & mask;
-    }
-    if (this.#places[at] === undefined) this.#count++;
-    this.#places[at] = entry;
-  }
-
-  /** Entries that no longer hold go; if the table is still too large, all do. */
-  #grow(): void {
-    const kept = this.#places.filter((entry) => entry !== undefined && !entry.freshness.isStale);
-    if (kept.length >= MAX_ENTRIES) kept.length = 0;
-    const size = kept.length * 4 > this.#places.length ? this.#places.length * 2 : this.#places.length;
-    this.#places = new Array(size).fill(undefined);
-    this.#count = 0;
-    for (const entry of kept) this.put(entry!);
-  }
-}
-
-function isSameName(name: Uint8Array, query: PlainQuery, bytes: Uint8Array): boolean {
-  if (name.length !== query.nameLength) return false;
-  for (let i = 0; i < name.length; i++) if (name[i] !== foldOctet(bytes[HEADER_LENGTH + i]!)) return false;
-  return true;
-}
-
-function isSameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
-}
-
-/** Writes the answers of entries. One for each thread: it remembers the buffer it wrote to last. */
-export class HotWriter {
-  #out: DataView = new DataView(new ArrayBuffer(0));
-  /** Where the targets of the SRV records of this answer begin. */
-  readonly #targets = new Uint16Array(ORDER.length);
-  /** How many of them had their address appended. */
-  #glued = 0;
-
-  /**
-   * Write the answer of an entry into `out`; returns its length, 0 when it may not fit `limit` and the general path must
-   * decide what to leave out. No turn of the rotation is taken then.
-   */
-  write(
-    entry: HotEntry,
-    query: PlainQuery,
-    bytes: Uint8Array,
-    limit: number,
-    serverUdpSize: number,
-    random: Random,
-    serial: number,
-    out: Uint8Array,
-  ): number {
-    const optLength = query.hasEdns ? OPT_LENGTH : 0;
-    const room = Math.min(limit, out.length - COPY_UNIT);
-    if (query.end + entry.longest + optLength > room) return 0;
-    // Further in, pointers cannot lead to the targets of SRV records (RFC 1035 section 4.1.4).
-    if (entry.glue.count > 0 && query.end + entry.longest > MAX_POINTER) return 0;
-    // Slots of a batch share one buffer: making a view for each of them would be the dearest part of an answer.
-    if (out.buffer !== this.#out.buffer) this.#out = new DataView(out.buffer);
-    const to = this.#out;
-    const start = out.byteOffset;
-    for (let i = HEADER_LENGTH; i < query.end; i++) out[i] = bytes[i]!;
-    let at = start + query.end;
-    let answers = entry.records.count;
-    let additionals = query.hasEdns ? 1 : 0;
-    if (entry.set === undefined) {
-      for (let i = 0; i < answers; i++) at = append(entry.records, i, to, at);
-    } else {
-      answers = drawOrder(entry.set, random);
-      for (let i = 0; i < answers; i++) {
-        this.#targets[i] = at - start + RECORD_HEAD_LENGTH + SRV_HEAD_LENGTH;
-        at = append(entry.records, ORDER[i]!, to, at);
-      }
-      if (entry.glue.count > 0) {
-        const end = this.#appendGlue(entry.glue, answers, to, at, start + room - optLength);
-        additionals += this.#glued;
-        at = end;
-      }
-    }
-    if (entry.authority !== undefined) at = appendSoa(entry.authority, query, serial, to, at);
-    if (query.hasEdns) at = writeOpt(query, serverUdpSize, to, at);
-    out[0] = bytes[0]!;
-    out[1] = bytes[1]!;
-    out[2] = ((FLAG.QR | FLAG.AA) >>> 8) | (bytes[2]! & (FLAG.RD >>> 8));
-    out[3] = entry.rcode;
-    to.setUint16(start + 4, 1);
-    to.setUint16(start + 6, answers);
-    to.setUint16(start + 8, entry.authority === undefined ? 0 : 1);
-    to.setUint16(start + 10, additionals);
-    return at - start;
-  }
-
-  /** The addresses of the targets just written, up to the first that does not fit: these may be left out. */
-  #appendGlue(glue: Pieces, count: number, to: DataView, from: number, end: number): number {
-    let at = from;
-    let i = 0;
-    for (; i < count; i++) {
-      const index = ORDER[i]!;
-      if (at + glue.starts[index + 1]! - glue.starts[index]! > end) break;
-      const next = append(glue, index, to, at);
-      to.setUint16(at, 0xc000 | this.#targets[i]!);
-      at = next;
-    }
-    this.#glued = i;
+    const old = this.#places[i]!;
+    // Taken first: an answer that does not fit must leave nothing half done.
+    const at = this.#slab.take(length);
+    if (at === 0) return 0;
+    if (old === 0) this.#count++;
+    else this.#drop(old);
+    this.#pack(at, length, entry, query);
+    this.#places[i] = at;
     return at;
   }
-}
 
-/** For the few dozen octets of a record, a loop over units beats TypedArray.set, and one over octets three times. */
-function append({ octets, starts }: Pieces, index: number, to: DataView, at: number): number {
-  const start = starts[index]!;
-  const end = starts[index + 1]!;
-  for (let i = start, place = at; i < end; i += COPY_UNIT, place += COPY_UNIT) to.setUint32(place, octets.getUint32(i));
-  return at + end - start;
-}
+  #putDenial(entry: HotEntry, query: PlainQuery, length: number): number {
+    const known = this.#denials.get(entry);
+    if (known !== undefined) return known;
+    const at = this.#slab.take(length);
+    if (at === 0) return 0;
+    this.#pack(at, length, entry, query);
+    this.#denials.set(entry, at);
+    return at;
+  }
 
-function appendSoa(soa: NegativeSoa, query: PlainQuery, serial: number, to: DataView, at: number): number {
-  const end = append(soa.record, 0, to, at);
-  const pointer = apexPointer(query.nameLength, soa.apexLength);
-  for (let i = 0; i < soa.pointersAt.length; i++) to.setUint16(at + soa.pointersAt[i]!, pointer);
-  if (soa.isDynamic) to.setUint32(end - soa.serialFromEnd, soa.serialFloor + serial);
-  return end;
-}
+  #pack(at: number, length: number, entry: HotEntry, query: PlainQuery): void {
+    const { set, authority } = entry;
+    if (set?.plan.isRotation === true) this.turns = set.cursor.turns;
+    packBlock(this.#slab.words, at, length, entry, query, {
+      turn: set?.plan.isRotation === true ? set.cursor.place : -1,
+      set: set === undefined || set.plan.isRotation ? -1 : this.#placeOfSet(set),
+      soa: authority === undefined ? -1 : this.#placeOfSoa(authority),
+    });
+  }
 
-function writeOpt(query: PlainQuery, udpSize: number, to: DataView, at: number): number {
-  to.setUint8(at, 0);
-  to.setUint16(at + 1, TYPE.OPT);
-  to.setUint16(at + 3, udpSize);
-  to.setUint16(at + 5, 0);
-  to.setUint16(at + 7, query.dnssecOk ? 0x8000 : 0);
-  to.setUint16(at + 9, 0);
-  return at + OPT_LENGTH;
+  #placeOfSet(set: Draw): number {
+    const place = this.#freeSets.pop() ?? this.sets.length;
+    this.sets[place] = set;
+    return place;
+  }
+
+  #placeOfSoa(soa: NegativeSoa): number {
+    const known = this.soas.indexOf(soa);
+    return known < 0 ? this.soas.push(soa) - 1 : known;
+  }
+
+  #holds(at: number): boolean {
+    const { words } = this.#slab;
+    return this.#freshnesses.generations[words[at + FRESHNESS]!] === words[at + GENERATION]! >>> 0;
+  }
+
+  #drop(at: number): void {
+    const { words } = this.#slab;
+    const set = words[at + SET]!;
+    if (set >= 0) this.#freeSets.push(set);
+    this.#slab.give(at, words[at + LENGTH]!);
+  }
+
+  /** Blocks that no longer hold go; if the table is still too full, it grows. */
+  #sweep(): void {
+    const kept: number[] = [];
+    for (const at of this.#places) {
+      if (at === 0) continue;
+      if (this.#holds(at)) kept.push(at);
+      else this.#drop(at);
+    }
+    const size = kept.length * 4 > this.#places.length ? this.#places.length * 2 : this.#places.length;
+    this.#places = new Int32Array(size);
+    this.#count = kept.length;
+    const { words } = this.#slab;
+    for (const at of kept) {
+      let i = words[at + HASH]! & (size - 1);
+      while (this.#places[i] !== 0) i = (i + 1) & (size - 1);
+      this.#places[i] = at;
+    }
+  }
+
+  #startOver(): void {
+    this.#slab = this.#newSlab();
+    this.#places.fill(0);
+    this.#count = 0;
+    this.sets.length = 0;
+    this.soas.length = 0;
+    this.#freeSets.length = 0;
+    this.#denials.clear();
+  }
+
+  #newSlab(): BlockSlab {
+    return new BlockSlab(Math.min(FIRST_WORDS, this.#maxWords), this.#maxWords);
+  }
 }

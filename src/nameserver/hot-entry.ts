@@ -2,34 +2,32 @@
 
 import { CLASS, RCODE, TYPE } from '../dns/codes.ts';
 import { HEADER_LENGTH } from '../dns/header.ts';
-import { foldOctet, isWithin, type Name } from '../dns/name.ts';
+import { isWithin, type Name } from '../dns/name.ts';
 import { soaSerial } from '../dns/rdata/basic.ts';
 import { srvTarget } from '../dns/rdata/locating.ts';
 import type { RRset } from '../dns/rrset.ts';
 import { WireWriter } from '../dns/wire-writer.ts';
-import type { Freshness } from './dynamic-node.ts';
-import type { PreparedSet } from './prepared-set.ts';
+import { ALWAYS_FRESH, type Freshness } from './freshness.ts';
+import { type Draw, ORDER, type PreparedSet } from './prepared-set.ts';
 import { locate } from './solve.ts';
 import { negativeSoa, type ServedZone, type View } from './view.ts';
 
 /** An answer in pieces. */
 export interface HotEntry {
-  readonly hash: number;
-  /** Wire form, lower case. */
-  readonly name: Uint8Array;
-  readonly type: number;
   readonly rcode: number;
   readonly freshness: Freshness;
   /** Place of the service in the counters; -1: none. */
   readonly place: number;
   /** What each answer draws from; undefined: all `records`, in order. */
-  readonly set: PreparedSet | undefined;
+  readonly set: Draw | undefined;
   /** Whole answer records, their owner a pointer to the question. */
   readonly records: Pieces;
   /** By SRV record, the address record of its target, to which its owner will point; none at all: nothing goes along. */
   readonly glue: Pieces;
   /** The SOA of a negative answer. */
   readonly authority: NegativeSoa | undefined;
+  /** How many of the records an answer takes. */
+  readonly taken: number;
   /** Octets behind the question, at most, that cannot be left out. */
   readonly longest: number;
 }
@@ -61,9 +59,6 @@ export interface NegativeSoa {
 const SOA_SERIAL_FROM_END = 20;
 /** Octets of a record in front of its RDATA when its owner is a pointer. */
 export const RECORD_HEAD_LENGTH = 12;
-/** Everything static holds until there is another View. */
-const ALWAYS_FRESH: Freshness = { isStale: false };
-const NO_OCTETS = new Uint8Array(0);
 const QUESTION_POINTER = 0xc000 | HEADER_LENGTH;
 
 /** Types worth keeping: what stubs ask for. Others are left to the general path. */
@@ -76,7 +71,6 @@ const HOT_TYPES: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.SRV, TYP
 export function makeHotEntry(
   name: Name,
   type: number,
-  hash: number,
   view: View,
   placeOf: (service: string) => number,
 ): HotEntry | undefined {
@@ -84,31 +78,37 @@ export function makeHotEntry(
   if (served === undefined) return undefined;
   const { found, dynamic } = locate(name, served);
   if (found.kind === 'missing') return denialOf(served);
-  const about = { hash, name: name.map(foldOctet), type, rcode: RCODE.NOERROR, freshness: ALWAYS_FRESH, place: -1 };
   if (found.kind === 'node' && !found.wildcard && !found.node.sets.has(TYPE.CNAME)) {
     const own = found.node.sets.get(type);
-    if (own !== undefined) return type === TYPE.SRV ? undefined : entry(about, { records: recordsOf(own) });
+    if (own !== undefined) return type === TYPE.SRV ? undefined : staticEntry(own);
   }
   const isHere = found.kind === 'grafted' || (found.kind === 'node' && found.node.sets.size === 0);
   if (!isHere || dynamic?.hot === undefined) return undefined;
   const { freshness, set: setOf } = dynamic.hot;
   const set = setOf(type);
   const service = dynamic.service;
-  const ofService = { ...about, freshness, place: service === undefined ? -1 : placeOf(service) };
-  if (set === undefined || set.plan.size === 0) return entry(ofService, { authority: soaOf(served) });
+  const about = { rcode: RCODE.NOERROR, freshness, place: service === undefined ? -1 : placeOf(service) };
+  if (set === undefined || set.plan.size === 0) return entry(about, { authority: soaOf(served) });
   const glue = type === TYPE.SRV ? glueFor(set, served, service, view) : NO_PIECES;
-  return glue === undefined ? undefined : entry(ofService, { set, records: recordsOf(set), glue });
+  if (glue === undefined) return undefined;
+  const { plan, limit, cursor } = set;
+  // Not the set itself: it has all records once more.
+  return entry(about, { set: { plan, limit, cursor }, records: recordsOf(set), glue });
 }
 
-type About = Pick<HotEntry, 'hash' | 'name' | 'type' | 'rcode' | 'freshness' | 'place'>;
+type About = Pick<HotEntry, 'rcode' | 'freshness' | 'place'>;
 type Content = Partial<Pick<HotEntry, 'set' | 'records' | 'glue' | 'authority'>>;
 
-/** One shape for all entries: what reads them is compiled for it. */
+const STATIC: About = { rcode: RCODE.NOERROR, freshness: ALWAYS_FRESH, place: -1 };
+
+function staticEntry(own: RRset): HotEntry | undefined {
+  return own.rdatas.length > ORDER.length ? undefined : entry(STATIC, { records: recordsOf(own) });
+}
+
 function entry(about: About, { set, records = NO_PIECES, glue = NO_PIECES, authority }: Content): HotEntry {
-  const { hash, name, type, rcode, freshness, place } = about;
-  const taken = Math.min(set?.limit ?? records.count, records.count);
+  const taken = Math.min(set?.limit ?? records.count, records.count, ORDER.length);
   const longest = largest(records, taken) + (authority === undefined ? 0 : sizeOf(authority));
-  return { hash, name, type, rcode, freshness, place, set, records, glue, authority, longest };
+  return { ...about, set, records, glue, authority, taken, longest };
 }
 
 function sizeOf({ record }: NegativeSoa): number {
@@ -120,8 +120,7 @@ const DENIALS = new WeakMap<ServedZone, HotEntry>();
 function denialOf(served: ServedZone): HotEntry {
   const known = DENIALS.get(served);
   if (known !== undefined) return known;
-  const about = { hash: 0, name: NO_OCTETS, type: 0, rcode: RCODE.NXDOMAIN, freshness: ALWAYS_FRESH, place: -1 };
-  const made = entry(about, { authority: soaOf(served) });
+  const made = entry({ ...STATIC, rcode: RCODE.NXDOMAIN }, { authority: soaOf(served) });
   DENIALS.set(served, made);
   return made;
 }

@@ -8,9 +8,11 @@ import { txtRdata } from '../dns/rdata/basic.ts';
 import { srvRdata } from '../dns/rdata/locating.ts';
 import type { AnsweringInstance, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
-import { type Pool, planFor } from '../routing/pool.ts';
+import { isVolatile, type Pool, planFor } from '../routing/pool.ts';
+import { weightsOf } from '../routing/warning-weight.ts';
 import { addressLabel } from './address-label.ts';
-import type { Cursor, PreparedSet } from './prepared-set.ts';
+import type { Cursor } from './cursors.ts';
+import type { PreparedSet } from './prepared-set.ts';
 
 /** What the records of a pool depend on beside its instances. */
 export interface PoolContext {
@@ -19,6 +21,8 @@ export interface PoolContext {
   readonly apex: Name;
   /** The domain's TTL and answer limit, for what the policy leaves open. */
   readonly ttlSeconds: number;
+  /** The most while the pool is about to change. */
+  readonly volatileTtlSeconds: number | undefined;
   readonly maxAnswers: number;
   /** Rotation cursors by question; they outlive this object, so that a change does not start the rotation over. */
   cursor(question: string): Cursor;
@@ -34,10 +38,12 @@ export class PoolAnswers {
   readonly pool: Pool;
   readonly #context: PoolContext;
   readonly #sets = new Map<string, PreparedSet>();
+  readonly #weightOf: (member: Member) => number;
 
   constructor(pool: Pool, context: PoolContext) {
     this.pool = pool;
     this.#context = context;
+    this.#weightOf = weightsOf(context.policy, pool.answerable);
   }
 
   /** A (4) or AAAA (6): one record per address; the weights of instances that share one add up. */
@@ -49,7 +55,7 @@ export class PoolAnswers {
         const address = parseIp(state.instance.address);
         if (address?.family !== family) continue;
         members.push(state);
-        const weight = (byAddress.get(address.text)?.weight ?? 0) + state.instance.weight;
+        const weight = (byAddress.get(address.text)?.weight ?? 0) + this.#weightOf(state);
         byAddress.set(address.text, { address, weight });
       }
       const candidates = [...byAddress].map(([key, { weight }]) => ({ key, weight }));
@@ -73,7 +79,7 @@ export class PoolAnswers {
         members.push(state);
         const key = `${instance.address} ${port}`;
         // Two instances behind one target and port are one record: an RRset has no duplicates (RFC 2181 section 5).
-        byTarget.set(key, { instance, port, weight: (byTarget.get(key)?.weight ?? 0) + instance.weight });
+        byTarget.set(key, { instance, port, weight: (byTarget.get(key)?.weight ?? 0) + this.#weightOf(state) });
       }
       const candidates = [...byTarget].map(([key, { weight }]) => ({ key, weight }));
       return this.#prepare(question, TYPE.SRV, members, candidates, (weights) =>
@@ -132,12 +138,11 @@ export class PoolAnswers {
   }
 
   #ttlSeconds(members: readonly Member[]): number {
-    const { policy, ttlSeconds } = this.#context;
-    return recordTtlSeconds(
-      policy,
-      members.map((state) => state.instance),
-      ttlSeconds,
-    );
+    const { policy, ttlSeconds, volatileTtlSeconds } = this.#context;
+    const instances = members.map((state) => state.instance);
+    const usual = recordTtlSeconds(policy, instances, ttlSeconds);
+    if (volatileTtlSeconds === undefined || usual <= volatileTtlSeconds) return usual;
+    return isVolatile(this.pool) ? volatileTtlSeconds : usual;
   }
 
   #target(instance: AnsweringInstance): Name {

@@ -4,29 +4,28 @@ import type { Plan } from '../balance/plan.ts';
 import type { Random } from '../base/random.ts';
 import type { Name } from '../dns/name.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
+import type { Cursor } from './cursors.ts';
 
-/** Where the rotation of one question stands. */
-export interface Cursor {
-  /** The next turn: counts up and wraps at 2^32. */
-  next(): number;
+/** What an answer takes of some records: a plan that orders them, how many, and whose turn it is. */
+export interface Draw {
+  readonly plan: Plan;
+  readonly limit: number;
+  readonly cursor: Cursor;
 }
 
-/** Records of one type, a plan that orders them, and how many an answer takes. */
-export interface PreparedSet {
+/** Records of one type, and how they are drawn. */
+export interface PreparedSet extends Draw {
   readonly type: number;
   readonly ttlSeconds: number;
   /** By candidate index of the plan. */
   readonly rdatas: readonly Uint8Array[];
-  readonly plan: Plan;
-  readonly limit: number;
-  readonly cursor: Cursor;
 }
 
 /** Candidate indexes of the last draw; shared, since drawing is synchronous. Holds as many as any policy may ask for. */
 export const ORDER = new Uint16Array(1024);
 
 /** Take the next turn and draw into ORDER; returns how many were drawn. */
-export function drawOrder(set: PreparedSet, random: Random): number {
+export function drawOrder(set: Draw, random: Random): number {
   return set.plan.draw(Math.min(set.limit, ORDER.length), { turn: set.cursor.next(), random }, ORDER);
 }
 

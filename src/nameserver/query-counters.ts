@@ -80,7 +80,7 @@ export class QueryCounters {
     if (typePlace === UNTAKEN) typePlace = this.#takePlace(type);
     const row = TRANSPORTS.indexOf(transport) * RCODE_PLACES + (rcode & (RCODE_PLACES - 1));
     this.#counts[row * TYPE_PLACES + typePlace]!++;
-    if (servicePlace >= 0) this.#counts[ANSWERS_AT + servicePlace * TYPE_PLACES + typePlace]!++;
+    if (servicePlace >= 0) this.#counts[ANSWERS_AT + typePlace * SERVICE_PLACES + servicePlace]!++;
   }
 
   dropped(reason: DropReason): void {
@@ -117,7 +117,7 @@ export class QueryCounters {
   *answers(): Generator<AnswerCount> {
     for (let i = 0; i < ANSWERS; i++) {
       const count = this.#counts[ANSWERS_AT + i]!;
-      if (count > 0) yield { place: Math.floor(i / TYPE_PLACES), type: this.#typeAt(i % TYPE_PLACES), count };
+      if (count > 0) yield { place: i % SERVICE_PLACES, type: this.#typeAt(Math.floor(i / SERVICE_PLACES)), count };
     }
   }
 

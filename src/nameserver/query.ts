@@ -9,8 +9,10 @@ import { HEADER_LENGTH } from '../dns/header.ts';
 import type { Name } from '../dns/name.ts';
 import { type Request, readRequest } from '../dns/request.ts';
 import { type Answer, failure } from './answer.ts';
-import { HotAnswers, HotWriter, PlainQuery } from './hot-answers.ts';
-import { type HotEntry, makeHotEntry } from './hot-entry.ts';
+import { HotAnswers } from './hot-answers.ts';
+import { makeHotEntry } from './hot-entry.ts';
+import { type HotContext, HotWriter } from './hot-writer.ts';
+import { PlainQuery } from './plain-query.ts';
 import type { QueryCounters, Transport } from './query-counters.ts';
 import {
   ednsLimit,
@@ -41,14 +43,17 @@ export class QueryHandler {
   readonly #options: QueryOptions;
   #view: View;
   #maxUdpSize: number;
-  #hot = new HotAnswers();
+  #hot: HotAnswers;
   readonly #plain = new PlainQuery();
   readonly #writer = new HotWriter();
+  readonly #context: HotContext;
 
   constructor(view: View, options: QueryOptions) {
     this.#view = view;
     this.#options = options;
     this.#maxUdpSize = options.maxUdpSize;
+    this.#hot = new HotAnswers(view.freshnesses);
+    this.#context = { random: options.random, limit: 0, serverUdpSize: options.maxUdpSize, serialOffset: 0 };
   }
 
   get view(): View {
@@ -59,7 +64,8 @@ export class QueryHandler {
   setView(view: View, maxUdpSize: number): void {
     this.#view = view;
     this.#maxUdpSize = maxUdpSize;
-    this.#hot = new HotAnswers();
+    this.#context.serverUdpSize = maxUdpSize;
+    this.#hot = new HotAnswers(view.freshnesses);
   }
 
   /**
@@ -94,14 +100,18 @@ export class QueryHandler {
     const plain = this.#plain;
     const { state } = this;
     if (!state.isLoaded || state.isStale || this.#options.keepsHotAnswers === false) return 0;
-    const entry = this.#hot.find(plain, bytes) ?? this.#prepare(bytes);
-    if (entry === undefined) return 0;
-    const { counters, random } = this.#options;
-    const limit = transport === 'udp' ? this.#udpLimit(plain) : MAX_MESSAGE_SIZE;
-    const length = this.#writer.write(entry, plain, bytes, limit, this.#maxUdpSize, random, state.serialOffset, out);
+    const hot = this.#hot;
+    const block = hot.find(plain) || this.#prepare(bytes);
+    if (block === 0) return 0;
+    const context = this.#context;
+    context.limit = transport === 'udp' ? this.#udpLimit(plain) : MAX_MESSAGE_SIZE;
+    context.serialOffset = state.serialOffset;
+    const length = this.#writer.write(hot, block, plain, bytes, context, out);
     if (length === 0) return 0;
-    counters.answered(transport, plain.type, entry.rcode, entry.place);
-    if (entry.rcode === RCODE.NXDOMAIN) counters.unknownName();
+    const { counters } = this.#options;
+    const rcode = hot.rcodeOf(block);
+    counters.answered(transport, plain.type, rcode, hot.serviceOf(block));
+    if (rcode === RCODE.NXDOMAIN) counters.unknownName();
     return length;
   }
 
@@ -109,12 +119,11 @@ export class QueryHandler {
     return plain.hasEdns ? ednsLimit(plain.udpSize, this.#maxUdpSize) : PLAIN_UDP_SIZE;
   }
 
-  #prepare(bytes: Uint8Array): HotEntry | undefined {
-    const { type, hash, nameLength } = this.#plain;
-    const name = bytes.slice(HEADER_LENGTH, HEADER_LENGTH + nameLength) as Name;
-    const entry = makeHotEntry(name, type, hash, this.#view, this.#options.placeOf);
-    if (entry?.rcode === RCODE.NOERROR) this.#hot.put(entry);
-    return entry;
+  #prepare(bytes: Uint8Array): number {
+    const plain = this.#plain;
+    const name = bytes.slice(HEADER_LENGTH, HEADER_LENGTH + plain.nameLength) as Name;
+    const entry = makeHotEntry(name, plain.type, this.#view, this.#options.placeOf);
+    return entry === undefined ? 0 : this.#hot.put(entry, plain);
   }
 
   #respondGenerally(bytes: Uint8Array, transport: Transport, out: Uint8Array): number {

@@ -8,6 +8,7 @@ import { soaMinimum, soaSerial, withSerial } from '../dns/rdata/basic.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
 import type { Zone } from '../zone/zone.ts';
 import type { DomainNames } from './domain-names.ts';
+import { Freshnesses } from './freshness.ts';
 
 /** One zone as it is served. */
 export interface ServedZone {
@@ -33,10 +34,13 @@ export interface ViewState {
 
 export class View {
   readonly zones: readonly ServedZone[];
+  /** Of what is made of its services. */
+  readonly freshnesses: Freshnesses;
   readonly #byApex: ReadonlyMap<string, ServedZone>;
 
-  constructor(zones: readonly ServedZone[]) {
+  constructor(zones: readonly ServedZone[], freshnesses = new Freshnesses()) {
     this.zones = zones;
+    this.freshnesses = freshnesses;
     this.#byApex = new Map(zones.map((served) => [nameKey(served.zone.apex), served]));
   }
 

@@ -22,9 +22,6 @@ export class UdpListener implements UdpSide {
   readonly #wildcard: 4 | 6 | undefined;
   readonly #sockets = new Map<string, dgram.Socket>();
   #reply = Buffer.allocUnsafeSlow(MAX_REPLY);
-  readonly #sent = (error: Error | null): void => {
-    if (error !== null) this.#log.debug({ err: error }, 'UDP reply could not be sent');
-  };
   #endpoint: Endpoint;
   #closed = false;
 
@@ -134,7 +131,7 @@ export class UdpListener implements UdpSide {
     if (from.port === 0) return;
     const length = this.#answer(query, 'udp', this.#reply);
     if (length === 0) return;
-    socket.send(this.#reply, 0, length, from.port, from.address, this.#sent);
+    socket.send(this.#reply, 0, length, from.port, from.address);
     // The system nearly always takes the octets at once. What it put off it reads later, so those stay as they are.
     if (socket.getSendQueueCount() > 0) this.#reply = Buffer.allocUnsafeSlow(MAX_REPLY);
   }

@@ -11,7 +11,11 @@ import { formatRecord } from '../../src/dns/presentation.ts';
 import { soaSerial } from '../../src/dns/rdata/basic.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
+import { type Freshness, Freshnesses } from '../../src/nameserver/freshness.ts';
+import { HotAnswers } from '../../src/nameserver/hot-answers.ts';
+import type { HotEntry } from '../../src/nameserver/hot-entry.ts';
 import type { RegistryNews } from '../../src/nameserver/news.ts';
+import { PlainQuery } from '../../src/nameserver/plain-query.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters } from '../../src/nameserver/query-counters.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
@@ -271,6 +275,68 @@ describe('hot answers', () => {
     assert.deepEqual(names.map(serial), [8, 8, 41]);
     server.take({ ...memberNumber(2), service: 'b' });
     assert.deepEqual(names.map(serial), [9, 9, 41]);
+  });
+});
+
+describe('what is kept', () => {
+  const plainQuery = (name: string): PlainQuery => {
+    const query = new PlainQuery();
+    const bytes = encode({ name, type: 'A', flags: 0, udpSize: undefined, dnssecOk: false });
+    assert.ok(query.read(bytes, bytes.length), name);
+    return query;
+  };
+  const entryOf = (freshness: Freshness, count: number): HotEntry => {
+    const octets = new DataView(new ArrayBuffer(16 * count + 3));
+    for (let i = 0; i < count; i++) octets.setUint16(i * 16 + 10, 4);
+    const records = { count, octets, starts: Uint32Array.from({ length: count + 1 }, (_, i) => i * 16) };
+    const glue = { count: 0, octets, starts: Uint32Array.of(0) };
+    const longest = 16 * count;
+    return {
+      rcode: 0,
+      freshness,
+      place: 5,
+      set: undefined,
+      records,
+      glue,
+      authority: undefined,
+      taken: count,
+      longest,
+    };
+  };
+
+  it('is found by its question until its service changes, and takes no more memory when it is put again', () => {
+    const freshnesses = new Freshnesses();
+    const hot = new HotAnswers(freshnesses);
+    const names = Array.from({ length: 3000 }, (_, i) => plainQuery(`n${i}`));
+    const fresh = names.map((query) => {
+      const freshness = freshnesses.begin();
+      hot.put(entryOf(freshness, 3), query);
+      return freshness;
+    });
+    assert.ok(
+      names.every((query) => hot.find(query) !== 0),
+      'all are found',
+    );
+    const { size } = hot;
+    for (const [i, query] of names.entries()) {
+      freshnesses.end(fresh[i]!);
+      assert.equal(hot.find(query), 0, 'it no longer holds');
+      hot.put(entryOf(freshnesses.begin(), 3), query);
+    }
+    // An answer is put before the older one goes.
+    assert.ok(hot.size <= size + 256, `${hot.size} octets after ${size}`);
+  });
+
+  it('never takes more memory than it may, and has what was put last', () => {
+    const freshnesses = new Freshnesses();
+    const hot = new HotAnswers(freshnesses, 1 << 16);
+    for (let i = 0; i < 5000; i++) {
+      const query = plainQuery(`n${i}`);
+      const at = hot.put(entryOf(freshnesses.begin(), 1 + (i % 7)), query);
+      assert.equal(hot.find(query), at);
+      assert.ok(at > 0 && hot.size <= 1 << 16, `${hot.size} octets`);
+    }
+    assert.equal(hot.put(entryOf(freshnesses.begin(), 10_000), plainQuery('large')), 0, 'too large for all there is');
   });
 });
 

@@ -58,7 +58,7 @@ function serve(): { view: View; replica: Replica } {
 function make(question: string, { view, replica }: ReturnType<typeof serve>): HotEntry | undefined {
   const [name, type] = question.split(' ');
   const wire = parseName(name!, parseName('d.test.'));
-  return makeHotEntry(wire, parseType(type!)!, 1, view, (service) => replica.placeOf(service));
+  return makeHotEntry(wire, parseType(type!)!, view, (service) => replica.placeOf(service));
 }
 
 /** What an entry holds: records, glue, whose count; or which denial it is. */
