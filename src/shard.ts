@@ -5,6 +5,7 @@
 
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './base/clock.ts';
+import { errorMessage } from './base/errors.ts';
 import { systemRandom } from './base/random.ts';
 import { buildView } from './nameserver/build-view.ts';
 import { Cursors } from './nameserver/cursors.ts';
@@ -15,9 +16,11 @@ import { Replica } from './nameserver/replica.ts';
 import { timedAnswers } from './nameserver/timed-answers.ts';
 import { View } from './nameserver/view.ts';
 import { ShardLoop } from './net/shard-loop.ts';
-import { CONTROL, type ShardStart } from './net/shard-pool.ts';
+import { CONTROL, type ShardReport, type ShardStart } from './net/shard-pool.ts';
 import { loadSocketCalls } from './net/socket-calls.ts';
 import type { ShardExtra } from './wiring/shards.ts';
+
+const REPORT_EVERY_MS = 10_000;
 
 const { control: memory, port, extra } = workerData as ShardStart;
 const { cursorMemory, counterMemory } = extra as ShardExtra;
@@ -32,9 +35,18 @@ const handler = new QueryHandler(new View([]), {
   counters,
   maxUdpSize: 1232,
   placeOf: (service) => replica.placeOf(service),
-  // Counted by the handler; a log line a query would only make a flood worse.
-  onFailure: () => {},
+  onFailure: reportFailure,
 });
+
+let reportedMs = Number.NEGATIVE_INFINITY;
+
+/** All failures are counted by the handler; a log line for each query would only make a flood worse. */
+function reportFailure(error: unknown): void {
+  const nowMs = systemClock.monotonicMs();
+  if (nowMs - reportedMs < REPORT_EVERY_MS) return;
+  reportedMs = nowMs;
+  port.postMessage({ failure: errorMessage(error) } satisfies ShardReport);
+}
 
 function takeNews(news: News): void {
   if (news.op === 'view') handler.setView(buildView(news.plan, replica), news.maxUdpSize);
@@ -46,6 +58,7 @@ new ShardLoop({
   control,
   port,
   onNews: (news) => takeNews(news as News),
+  onPortZero: () => counters.dropped('port'),
   onBatch: () => {
     handler.state.serialOffset = Atomics.load(control, CONTROL.SERIAL) >>> 0;
     handler.state.isLoaded = Atomics.load(control, CONTROL.LOADED) === 1;

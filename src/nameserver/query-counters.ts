@@ -9,10 +9,10 @@ export type Transport = 'udp' | 'tcp' | 'tls' | 'https';
 
 const TRANSPORTS: readonly Transport[] = ['udp', 'tcp', 'tls', 'https'];
 
-/** Why a datagram or message got no reply. */
-export type DropReason = 'short' | 'response';
+/** Why a datagram or message got no reply: no whole header, a response itself, or sent from port 0. */
+export type DropReason = 'short' | 'response' | 'port';
 
-export const DROP_REASONS: readonly DropReason[] = ['short', 'response'];
+export const DROP_REASONS: readonly DropReason[] = ['short', 'response', 'port'];
 
 /** Places for query types; the last is for all that come after they are taken, so that a scan cannot swell them. */
 const TYPE_PLACES = 64;

@@ -81,18 +81,20 @@ export class QueryHandler {
    * reply (`maxUdpSize`). What is asked often is answered without allocating.
    */
   respondInPlace(slot: Uint8Array, length: number, transport: Transport, out: Uint8Array): number {
-    const { counters } = this.#options;
+    let questionEnd = 0;
     try {
       if (this.#plain.read(slot, length)) {
+        questionEnd = this.#plain.end;
         const written = this.#respondHot(slot, transport, out);
         if (written > 0) return written;
       }
       return this.#respondGenerally(length === slot.length ? slot : slot.subarray(0, length), transport, out);
     } catch (error) {
-      this.#options.onFailure(error);
+      const { counters } = this.#options;
       counters.failed();
       counters.answered(transport, 0, RCODE.SERVFAIL, -1);
-      return writeServerFailure(slot, out);
+      this.#options.onFailure(error);
+      return writeServerFailure(slot, questionEnd, out);
     }
   }
 

@@ -125,12 +125,18 @@ function sizeOf(options: readonly EdnsOption[]): number {
   return options.reduce((sum, option) => sum + 4 + option.data.length, 0);
 }
 
-/** The shortest possible reply, for when even writing the real one failed: header only. */
-export function writeServerFailure(bytes: Uint8Array, out: Uint8Array): number {
+/**
+ * The shortest possible reply, for when even writing the real one failed: the header, and the question if it is known
+ * where that ends (else 0): some stubs take no reply without it for theirs.
+ */
+export function writeServerFailure(bytes: Uint8Array, questionEnd: number, out: Uint8Array): number {
   out.fill(0, 0, HEADER_LENGTH);
   out.set(bytes.subarray(0, 2));
   const flags = FLAG.QR | (((bytes[2]! << 8) | bytes[3]!) & (0x7800 | FLAG.RD)) | RCODE.SERVFAIL;
   out[2] = flags >>> 8;
   out[3] = flags & 0xff;
-  return HEADER_LENGTH;
+  if (questionEnd === 0) return HEADER_LENGTH;
+  out[5] = 1;
+  out.set(bytes.subarray(HEADER_LENGTH, questionEnd), HEADER_LENGTH);
+  return questionEnd;
 }

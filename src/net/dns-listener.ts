@@ -15,6 +15,8 @@ export interface DnsListenerOptions {
   readonly answer: Answerer;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Of node:dgram: a datagram was dropped because it came from port 0. */
+  readonly onPortZero?: () => void;
   /** Without it, UDP is node:dgram's. */
   readonly openUdp?: OpenUdp;
 }
@@ -41,7 +43,8 @@ export class DnsListener {
   }
 
   static async #openBoth(endpoint: Endpoint, options: DnsListenerOptions): Promise<DnsListener> {
-    const udp = await (options.openUdp?.(endpoint) ?? UdpListener.open(endpoint, options.answer, options.log));
+    const udp = await (options.openUdp?.(endpoint) ??
+      UdpListener.open(endpoint, options.answer, options.log, options.onPortZero));
     try {
       return new DnsListener(udp, await TcpListener.open(udp.endpoint, options));
     } catch (error) {

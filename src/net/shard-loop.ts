@@ -23,6 +23,8 @@ export interface ShardLoopOptions {
   onNews(news: unknown): void;
   /** Called before a batch is answered, and before the news that came until then is taken in. */
   onBatch(): void;
+  /** A datagram was dropped because it came from port 0. */
+  onPortZero(): void;
 }
 
 /** Runs until the stop flag is up. Throws when a socket is broken: the pool then starts a shard in its place. */
@@ -95,7 +97,8 @@ export class ShardLoop {
 
   #take(news: SocketNews): void {
     if (news.op === 'listen') {
-      this.#sockets.set(news.descriptor.fd, new UdpBatch(this.#options.calls, news.descriptor));
+      const { calls, onPortZero } = this.#options;
+      this.#sockets.set(news.descriptor.fd, new UdpBatch(calls, news.descriptor, onPortZero));
       this.#layOutDescriptors();
     } else if (news.op === 'unlisten') this.#leaving.push(news.fd);
     else this.#options.onNews(news);

@@ -6,7 +6,7 @@
 
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { errorMessage } from '../base/errors.ts';
-import type { Endpoint } from '../base/ip.ts';
+import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { SocketCalls } from './socket-calls.ts';
 import { isStillOpen, openUdpDescriptor, type UdpDescriptor } from './udp-descriptor.ts';
@@ -29,10 +29,12 @@ export type SocketNews =
   | { readonly op: 'listen'; readonly descriptor: UdpDescriptor }
   | { readonly op: 'unlisten'; readonly fd: number };
 
-/** What a shard says: it has taken in a request to stop listening, and answered what had come. */
-export interface ShardReport {
-  readonly unlistened: number;
-}
+/** What a shard says. */
+export type ShardReport =
+  /** It has taken in a request to stop listening, and answered what had come. */
+  | { readonly unlistened: number }
+  /** Answering failed, for this reason. Not said of every query, or a flood of them would be a flood of these. */
+  | { readonly failure: string };
 
 export interface ShardPoolOptions {
   readonly calls: SocketCalls;
@@ -40,8 +42,10 @@ export interface ShardPoolOptions {
   /** The module that a shard runs. */
   readonly script: URL;
   readonly log: Logger;
-  /** How long a shard may take to let go of a socket before it is ended. Default 10,000. */
+  /** How long a shard may take to let go of a socket, or to end, before it is ended. Default 10,000. */
   readonly leaveTimeoutMs?: number;
+  /** How often sockets are looked after. Default 1,000. */
+  readonly watchMs?: number;
   /** Made anew for each shard: memory of its own and the like. */
   extra(number: number): unknown;
   /** Everything a new shard has to know, as news. */
@@ -57,29 +61,41 @@ interface Shard {
   readonly exited: Promise<void>;
   /** By fd: resolves when the shard no longer uses it. */
   readonly leaving: Map<number, () => void>;
+  isAlive: boolean;
 }
 
-/** A shard that keeps dying must not take the machine with it: the delay doubles with every death in a row. */
+interface Listener {
+  readonly endpoint: Endpoint;
+  /** By shard; undefined while a lost one cannot be opened anew. */
+  readonly descriptors: (UdpDescriptor | undefined)[];
+}
+
+/**
+ * A shard that dies is replaced at once. One that keeps dying must not take the machine with it: it is waited for, and
+ * the delay doubles with every death in a row.
+ */
 const REPLACE_DELAY_MS = 100;
 const MAX_REPLACE_DELAY_MS = 10_000;
 /** A shard that has lived so long does not belong in that row. */
 const STEADY_MS = 30_000;
 /** A shard that starts has all the news to take in before. */
 const LEAVE_TIMEOUT_MS = 10_000;
+const WATCH_MS = 1000;
 
 export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly control = new Int32Array(new SharedArrayBuffer(CONTROL.WORDS * 4));
   readonly #shards: Shard[] = [];
-  /** By listener, one descriptor for each shard. */
-  readonly #listeners = new Map<symbol, readonly UdpDescriptor[]>();
+  readonly #listeners = new Set<Listener>();
   /** By shard, how often it died in a row. */
   readonly #deaths: number[];
+  readonly #watch: NodeJS.Timeout;
   #closed = false;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
     this.#deaths = new Array(options.count).fill(0);
+    this.#watch = setInterval(() => this.#lookAfterSockets(), options.watchMs ?? WATCH_MS).unref();
     try {
       for (let number = 0; number < options.count; number++) this.#shards.push(this.#start(number));
     } catch (error) {
@@ -94,7 +110,7 @@ export class ShardPool {
 
   /** The sockets of all listeners. */
   descriptors(): number[] {
-    return [...this.#listeners.values()].flatMap((descriptors) => descriptors.map(({ fd }) => fd));
+    return [...this.#listeners].flatMap(({ descriptors }) => descriptors.flatMap((each) => each?.fd ?? []));
   }
 
   /** Tell every shard; they know before they answer anything that arrives after this call. */
@@ -118,35 +134,45 @@ export class ShardPool {
       for (const { fd } of descriptors) calls.close(fd);
       throw error;
     }
-    const key = Symbol('listener');
-    this.#listeners.set(key, descriptors);
-    for (const [i, shard] of this.#shards.entries()) {
-      shard.port.postMessage({ op: 'listen', descriptor: descriptors[i]! } satisfies SocketNews);
-    }
+    const listener = { endpoint: bound, descriptors };
+    this.#listeners.add(listener);
+    for (const [i, shard] of this.#shards.entries()) listen(shard, descriptors[i]!);
     Atomics.add(this.control, CONTROL.NEWS, 1);
     // A socket on a wildcard is at every address, those to come too.
-    return { endpoint: bound, refresh: async () => {}, close: () => this.#unlisten(key) };
+    return { endpoint: bound, refresh: async () => {}, close: () => this.#unlisten(listener) };
   }
 
   /** Stop listening on an endpoint: what has arrived is answered, then the sockets are closed. */
-  async #unlisten(key: symbol): Promise<void> {
-    const descriptors = this.#listeners.get(key);
-    this.#listeners.delete(key);
-    if (descriptors === undefined) return;
-    const left = this.#shards.map((shard, i) => this.#leave(shard, descriptors[i]!.fd));
+  async #unlisten(listener: Listener): Promise<void> {
+    if (!this.#listeners.delete(listener)) return;
+    const left = listener.descriptors.map((each, i) => each && this.#leave(this.#shards[i]!, each.fd));
     Atomics.add(this.control, CONTROL.NEWS, 1);
     await Promise.all(left);
     const { calls } = this.#options;
-    for (const each of descriptors) if (isStillOpen(calls, each)) calls.close(each.fd);
+    for (const each of listener.descriptors) if (each !== undefined && isStillOpen(calls, each)) calls.close(each.fd);
   }
 
   /** Stop listening everywhere, then stop all shards. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#listeners.keys()].map((key) => this.#unlisten(key)));
+    clearInterval(this.#watch);
+    await Promise.all([...this.#listeners].map((listener) => this.#unlisten(listener)));
     Atomics.store(this.control, CONTROL.STOP, 1);
     Atomics.notify(this.control, CONTROL.STOP);
+    const timer = setTimeout(() => {
+      for (const shard of this.#shards) if (shard.isAlive) this.#end(shard, 'does not stop');
+    }, this.#leaveTimeoutMs);
     await Promise.all(this.#shards.map(({ exited }) => exited));
+    clearTimeout(timer);
+  }
+
+  get #leaveTimeoutMs(): number {
+    return this.#options.leaveTimeoutMs ?? LEAVE_TIMEOUT_MS;
+  }
+
+  #end({ number, worker }: Shard, reason: string): void {
+    this.#options.log.error({ shard: number, reason }, 'a UDP shard is ended');
+    void worker.terminate();
   }
 
   /** Resolves when the shard does not use a socket any more: its number may be another file's as soon as it is closed. */
@@ -156,10 +182,7 @@ export class ShardPool {
       void shard.exited.then(resolve);
     });
     shard.port.postMessage({ op: 'unlisten', fd } satisfies SocketNews);
-    const timer = setTimeout(() => {
-      this.#options.log.error({ shard: shard.number }, 'a UDP shard does not let go of a socket and is ended');
-      void shard.worker.terminate();
-    }, this.#options.leaveTimeoutMs ?? LEAVE_TIMEOUT_MS);
+    const timer = setTimeout(() => this.#end(shard, 'does not let go of a socket'), this.#leaveTimeoutMs);
     await left;
     clearTimeout(timer);
     shard.leaving.delete(fd);
@@ -176,63 +199,109 @@ export class ShardPool {
     const worker = startWorker(this.#options.script, start, [port2]);
     const leaving = new Map<number, () => void>();
     const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    const shard = { number, worker, port: port1, exited, leaving };
+    const shard = { number, worker, port: port1, exited, leaving, isAlive: true };
     worker.on('error', (error) => {
       this.#options.log.error({ shard: number, reason: errorMessage(error) }, 'a UDP shard failed');
     });
-    port1.on('message', (report: ShardReport) => leaving.get(report.unlistened)?.());
+    port1.on('message', (report: ShardReport) => {
+      if ('unlistened' in report) leaving.get(report.unlistened)?.();
+      else this.#options.log.error({ shard: number, reason: report.failure }, 'a query could not be answered');
+    });
     port1.unref();
     const steady = setTimeout(() => {
       this.#deaths[number] = 0;
     }, STEADY_MS).unref();
     void exited.then(() => {
+      shard.isAlive = false;
       clearTimeout(steady);
       port1.close();
       this.#replace(number);
     });
-    for (const news of this.#options.briefing()) port1.postMessage(news);
-    for (const descriptors of this.#listeners.values()) {
-      port1.postMessage({ op: 'listen', descriptor: descriptors[number]! } satisfies SocketNews);
+    this.#brief(shard);
+    return shard;
+  }
+
+  /** Tell a new shard everything. One that cannot be told is ended, and so replaced. */
+  #brief(shard: Shard): void {
+    try {
+      for (const news of this.#options.briefing()) shard.port.postMessage(news);
+      for (const { descriptors } of this.#listeners) listen(shard, descriptors[shard.number]);
+    } catch (error) {
+      this.#end(shard, `cannot be told what it has to know: ${errorMessage(error)}`);
     }
     Atomics.add(this.control, CONTROL.NEWS, 1);
-    return shard;
   }
 
   #replace(number: number): void {
     if (this.#closed) return;
     const deaths = this.#deaths[number]!++;
-    setTimeout(
-      () => {
-        if (this.#closed) return;
-        this.#reopenLost(number);
-        try {
-          this.#shards[number] = this.#start(number);
-        } catch (error) {
-          this.#options.log.error({ shard: number, reason: errorMessage(error) }, 'a UDP shard could not be started');
-          this.#replace(number);
-          return;
-        }
-        this.#options.log.warn({ shard: number }, 'the UDP shard was replaced');
-        this.#options.onReplaced();
-      },
-      Math.min(REPLACE_DELAY_MS * 2 ** deaths, MAX_REPLACE_DELAY_MS),
-    ).unref();
+    const delayMs = deaths === 0 ? 0 : REPLACE_DELAY_MS * 2 ** (deaths - 1);
+    setTimeout(() => this.#startAgain(number), Math.min(delayMs, MAX_REPLACE_DELAY_MS)).unref();
   }
 
-  /** A descriptor that is no socket of ours any more is opened anew; the others go on where they were. */
-  #reopenLost(number: number): void {
-    const { calls, log } = this.#options;
-    for (const [key, descriptors] of this.#listeners) {
-      const descriptor = descriptors[number]!;
-      if (isStillOpen(calls, descriptor)) continue;
-      try {
-        const fresh = openUdpDescriptor(calls, descriptor.endpoint, true);
-        this.#listeners.set(key, descriptors.with(number, fresh));
-      } catch (error) {
-        log.error({ reason: errorMessage(error) }, 'a lost UDP socket could not be opened again');
+  #startAgain(number: number): void {
+    if (this.#closed) return;
+    const { log } = this.#options;
+    for (const listener of this.#listeners) {
+      if (this.#isOpen(listener, number)) continue;
+      // Its number may be another file's by now, which a shard must not read from.
+      listener.descriptors[number] = undefined;
+      this.#openAgain(listener, number, 'error');
+    }
+    try {
+      this.#shards[number] = this.#start(number);
+    } catch (error) {
+      log.error({ shard: number, reason: errorMessage(error) }, 'a UDP shard could not be started');
+      this.#replace(number);
+      return;
+    }
+    log.warn({ shard: number }, 'the UDP shard was replaced');
+    this.#options.onReplaced();
+  }
+
+  /**
+   * A shard notices by itself that its socket is gone, unless another file has got the number. And a socket that could
+   * not be opened anew is tried again.
+   */
+  #lookAfterSockets(): void {
+    for (const shard of this.#shards) {
+      if (!shard.isAlive) continue;
+      const { number } = shard;
+      for (const listener of this.#listeners) {
+        if (this.#isOpen(listener, number)) continue;
+        if (listener.descriptors[number] !== undefined) {
+          this.#end(shard, 'has lost a socket');
+          break;
+        }
+        if (!this.#openAgain(listener, number, 'debug')) continue;
+        listen(shard, listener.descriptors[number]);
+        Atomics.add(this.control, CONTROL.NEWS, 1);
       }
     }
   }
+
+  #isOpen({ descriptors }: Listener, number: number): boolean {
+    const descriptor = descriptors[number];
+    return descriptor !== undefined && isStillOpen(this.#options.calls, descriptor);
+  }
+
+  /** `level`: at which a failure is logged, as there is one every second while an endpoint is taken. */
+  #openAgain({ endpoint, descriptors }: Listener, number: number, level: 'error' | 'debug'): boolean {
+    const { calls, log } = this.#options;
+    const about = { shard: number, endpoint: formatEndpoint(endpoint) };
+    try {
+      descriptors[number] = openUdpDescriptor(calls, endpoint, true);
+      log.warn(about, 'a lost UDP socket was opened anew');
+      return true;
+    } catch (error) {
+      log[level]({ ...about, reason: errorMessage(error) }, 'a lost UDP socket cannot be opened anew yet');
+      return false;
+    }
+  }
+}
+
+function listen(shard: Shard, descriptor: UdpDescriptor | undefined): void {
+  if (descriptor !== undefined) shard.port.postMessage({ op: 'listen', descriptor } satisfies SocketNews);
 }
 
 /** A worker on a module; from TypeScript sources (in tests) through tsx, which Node 20 cannot be told by flags. */

@@ -35,6 +35,7 @@ const PASSING: ReadonlySet<number> = new Set([EAGAIN, EINTR, ENOMEM, ENOBUFS]);
 /** One socket with its buffers; lives as long as the shard, so that C may hold pointers into it. */
 export class UdpBatch {
   readonly #calls: SocketCalls;
+  readonly #onPortZero: () => void;
   readonly #fd: number;
   readonly #controlBytes: number;
   readonly #nameBytes: number;
@@ -53,8 +54,10 @@ export class UdpBatch {
   /** How many headers the last receive may have written to. */
   #touched = 0;
 
-  constructor(calls: SocketCalls, descriptor: UdpDescriptor) {
+  /** `onPortZero` is told of each datagram that came from port 0, where nobody can be answered. */
+  constructor(calls: SocketCalls, descriptor: UdpDescriptor, onPortZero: () => void = () => {}) {
     this.#calls = calls;
+    this.#onPortZero = onPortZero;
     this.#fd = descriptor.fd;
     this.#nameBytes = descriptor.family === 4 ? 16 : 28;
     this.#controlBytes = descriptor.isWildcard ? CONTROL_BYTES : 0;
@@ -111,7 +114,10 @@ export class UdpBatch {
   #answerOne(i: number, reply: number, answer: BatchAnswerer): boolean {
     const nameAt = i * NAME_BYTES;
     // Nobody receives at port 0.
-    if (this.#names[nameAt + 2] === 0 && this.#names[nameAt + 3] === 0) return false;
+    if (this.#names[nameAt + 2] === 0 && this.#names[nameAt + 3] === 0) {
+      this.#onPortZero();
+      return false;
+    }
     const received = this.#words[i * HEADER_WORDS + MESSAGE_LENGTH]!;
     const length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!);
     if (length === 0) return false;

@@ -19,23 +19,33 @@ const MAX_REPLY = 65535;
 export class UdpListener implements UdpSide {
   readonly #answer: Answerer;
   readonly #log: Logger;
+  readonly #onPortZero: () => void;
   readonly #wildcard: 4 | 6 | undefined;
   readonly #sockets = new Map<string, dgram.Socket>();
   #reply = Buffer.allocUnsafeSlow(MAX_REPLY);
   #endpoint: Endpoint;
   #closed = false;
 
-  private constructor(endpoint: Endpoint, answer: Answerer, log: Logger) {
+  private constructor(endpoint: Endpoint, answer: Answerer, log: Logger, onPortZero: () => void) {
     this.#endpoint = endpoint;
     this.#answer = answer;
     this.#log = log;
+    this.#onPortZero = onPortZero;
     const address = parseIp(endpoint.address)!;
     this.#wildcard = isUnspecified(address) ? address.family : undefined;
   }
 
-  /** Open a listener; port 0 lets the system choose. Rejects with the system's error (EADDRINUSE, EACCES, ...). */
-  static async open(endpoint: Endpoint, answer: Answerer, log: Logger): Promise<UdpListener> {
-    const listener = new UdpListener(endpoint, answer, log);
+  /**
+   * Open a listener; port 0 lets the system choose. `onPortZero` is told of each datagram that came from port 0. Rejects
+   * with the system's error (EADDRINUSE, EACCES, ...).
+   */
+  static async open(
+    endpoint: Endpoint,
+    answer: Answerer,
+    log: Logger,
+    onPortZero: () => void = () => {},
+  ): Promise<UdpListener> {
+    const listener = new UdpListener(endpoint, answer, log, onPortZero);
     try {
       for (const address of listener.#wanted()) await listener.#bindOrSkip(address);
     } catch (error) {
@@ -128,7 +138,10 @@ export class UdpListener implements UdpSide {
 
   #receive(socket: dgram.Socket, query: Buffer, from: dgram.RemoteInfo): void {
     // Nobody can receive at port 0, and Node throws when asked to send there.
-    if (from.port === 0) return;
+    if (from.port === 0) {
+      this.#onPortZero();
+      return;
+    }
     const length = this.#answer(query, 'udp', this.#reply);
     if (length === 0) return;
     socket.send(this.#reply, 0, length, from.port, from.address);

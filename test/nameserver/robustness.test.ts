@@ -2,98 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Random, seededRandom } from '../../src/base/random.ts';
+import { seededRandom } from '../../src/base/random.ts';
 import { formatRcode } from '../../src/dns/codes.ts';
 import { decodeMessage } from '../../src/dns/message.ts';
-import { NameServer } from '../support/name-server.ts';
+import type { NameServer } from '../support/name-server.ts';
+import { CORPUS_NAMES, damagedQuery, keptCrashes, openCorpusServer, soundQuery } from '../support/query-corpus.ts';
 import { octets } from '../support/wire.ts';
 
 const ROUNDS = 50_000;
-
-const ZONE = `
-$ORIGIN example.test.
-$TTL 300
-@ SOA ns host 1 3600 600 86400 60
-  NS ns
-ns A 192.0.2.1
-* TXT "wild"
-c1 CNAME c2
-c2 CNAME web.service.local.
-cut NS ns.cut
-ns.cut A 192.0.2.2
-`;
-
-const NAMES = [
-  '00',
-  '02 6e73 07 6578616d706c65 04 74657374 00',
-  '02 6331 07 6578616d706c65 04 74657374 00',
-  '01 78 03 637574 07 6578616d706c65 04 74657374 00',
-  '03 776562 07 73657276696365 05 6c6f63616c 00',
-  '04 5f776562 04 5f746370 07 73657276696365 05 6c6f63616c 00',
-  '02 7631 03 776562 07 73657276696365 05 6c6f63616c 00',
-  '08 31302d302d302d31 04 61646472 07 73657276696365 05 6c6f63616c 00',
-  '05 5f68747470 04 5f746370 03 776562 07 73657276696365 05 6c6f63616c 00',
-];
-const TYPES = ['0001', '001c', '0021', '0010', '0006', '00ff', '00fb', '00fc', '0029', '002b', 'ff00'];
-const TAILS = [
-  { count: 0, octets: '' },
-  { count: 1, octets: '00 0029 04d0 00 00 8000 0000' },
-  { count: 1, octets: '00 0029 0000 00 01 0000 0000' },
-  { count: 1, octets: '00 0029 1000 00 00 0000 000c 000a 0008 0102030405060708' },
-  { count: 2, octets: '00 0029 1000 00 00 0000 0000 01 61 00 00fa 00ff 00000000 0004 00000000' },
-  { count: 1, octets: 'c00c 0001 0001 00000000 0004 0a000001' },
-];
-
-function pick<T>(random: Random, from: readonly T[]): T {
-  return from[random.below(from.length)]!;
-}
-
-function sample(random: Random): Uint8Array {
-  const tail = pick(random, TAILS);
-  const id = Uint8Array.of(random.below(256), random.below(256));
-  const counts = Uint8Array.of(0, 1, 0, 0, 0, 0, 0, tail.count);
-  return octets(id, '0100', counts, pick(random, NAMES), pick(random, TYPES), '0001', tail.octets);
-}
-
-/** One damage: bits, octets, counts, pointers, lengths, cuts, insertions, repeats. */
-function damage(query: Uint8Array, random: Random): Uint8Array {
-  const at = random.below(Math.max(1, query.length));
-  const copy = new Uint8Array(query);
-  switch (random.below(10)) {
-    case 0:
-      copy[at] = copy[at]! ^ (1 << random.below(8));
-      return copy;
-    case 1:
-      copy[at] = random.below(256);
-      return copy;
-    case 2:
-      return copy.slice(0, at);
-    case 3:
-      return octets(
-        copy.slice(0, at),
-        Uint8Array.from({ length: random.below(20) }, () => random.below(256)),
-        copy.slice(at),
-      );
-    case 4:
-      copy[4 + random.below(8)] = pick(random, [0, 1, 2, 255]);
-      return copy;
-    case 5:
-      copy.set([0xc0 | random.below(4), random.below(256)].slice(0, copy.length - at), at);
-      return copy;
-    case 6:
-      return octets(copy, copy.slice(12));
-    case 7:
-      return octets(copy.slice(0, at), copy.slice(at + 1 + random.below(6)));
-    case 8:
-      copy[2] = random.below(256);
-      return copy;
-    default:
-      return octets(
-        copy.slice(0, 12),
-        Uint8Array.from({ length: random.below(300) }, () => random.below(256)),
-      );
-  }
-}
 
 class Malformed extends Error {}
 
@@ -172,12 +88,6 @@ function isRoot(query: Buffer, start: number): boolean {
   return query.readUInt8(at) === 0;
 }
 
-async function open(): Promise<NameServer> {
-  const server = await NameServer.open({ zones: [ZONE] });
-  await server.registerMany('web', 40, { tags: ['v1'], ports: { http: 80 }, meta: { k: 'v' } });
-  return server;
-}
-
 /** Checks the reply to one query; its rcode, or why there is none. */
 function check(server: NameServer, query: Uint8Array): string {
   const transport = query.length % 3 === 0 ? 'tcp' : 'udp';
@@ -201,12 +111,11 @@ function check(server: NameServer, query: Uint8Array): string {
 
 describe('the one door', () => {
   it(`takes ${ROUNDS} damaged queries`, async () => {
-    const server = await open();
+    const server = await openCorpusServer();
     const random = seededRandom(8906);
     const seen = new Map<string, number>();
     for (let round = 0; round < ROUNDS; round++) {
-      let query = sample(random);
-      for (let times = random.below(4); times > 0; times--) query = damage(query, random);
+      const query = damagedQuery(random);
       try {
         const rcode = check(server, query);
         seen.set(rcode, (seen.get(rcode) ?? 0) + 1);
@@ -220,8 +129,20 @@ describe('the one door', () => {
     }
   });
 
+  it('takes what once went wrong', async () => {
+    const server = await openCorpusServer();
+    for (const [file, message] of keptCrashes()) {
+      const query = new Uint8Array(message);
+      if (query.length > 2) query[2] = query[2]! & 0x7f;
+      for (const each of [message, query]) {
+        assert.doesNotThrow(() => check(server, each), file);
+      }
+    }
+    assert.deepEqual(server.failures, []);
+  });
+
   it('takes any first octets and any length', async () => {
-    const server = await open();
+    const server = await openCorpusServer();
     const random = seededRandom(1);
     for (let length = 0; length <= 600; length++) {
       for (const fill of [0, 0xff, 0xc0, 0x3f, undefined]) {
@@ -232,26 +153,26 @@ describe('the one door', () => {
       }
     }
     check(server, new Uint8Array(65535));
-    check(server, octets('1234 0100 0001 0000 0000 ffff', NAMES[1]!, '0001 0001', new Uint8Array(65_000)));
+    check(server, octets('1234 0100 0001 0000 0000 ffff', CORPUS_NAMES[1], '0001 0001', new Uint8Array(65_000)));
     assert.deepEqual(server.failures, []);
   });
 
   it('judges its samples right: none of them is damaged', () => {
     const random = seededRandom(2);
     for (let i = 0; i < 500; i++) {
-      const query = sample(random);
+      const query = soundQuery(random);
       const isTypeOpt = Buffer.from(query).includes('00290001', 'hex');
       if (!isTypeOpt) assert.ok(isInOrder(Buffer.from(query)), Buffer.from(query).toString('hex'));
     }
   });
 
   it('turns a failure inside into SERVFAIL with the id, and says so', async () => {
-    const server = await open();
+    const server = await openCorpusServer();
     const broken = new Error('broken');
     server.handler.view.zoneOf = () => {
       throw broken;
     };
-    const reply = decodeMessage(server.respond(octets('abcd 0100 0001 0000 0000 0000', NAMES[1]!, '0001 0001'))!);
+    const reply = decodeMessage(server.respond(octets('abcd 0100 0001 0000 0000 0000', CORPUS_NAMES[1], '0001 0001'))!);
     assert.deepEqual([reply.id, formatRcode(reply.rcode), reply.flags & 0x100], [0xabcd, 'SERVFAIL', 0x100]);
     assert.deepEqual(server.failures, [broken]);
   });

@@ -8,8 +8,17 @@ export interface OrdealRow {
   readonly isKept: boolean;
 }
 
-/** Runs an ordeal; `scope.after` takes what is to be done when it is over, whatever happens. */
-export type Ordeal = (scope: { after(cleanup: () => unknown): void }) => Promise<OrdealRow[]>;
+/** `after` takes what is to be done when an ordeal is over, whatever happens. */
+export interface Scope {
+  after(cleanup: () => unknown): void;
+}
+
+export interface OrdealOptions {
+  /** For how long, where that can be chosen. */
+  readonly minutes: number | undefined;
+}
+
+export type Ordeal = (scope: Scope, options: OrdealOptions) => Promise<OrdealRow[]>;
 
 /** How far a long run is, on a terminal; nothing elsewhere. */
 export function showProgress(what: string, done: number, total: number): void {

@@ -14,7 +14,7 @@ import { parseName } from '../../src/dns/name.ts';
 import { formatRecord, parseRecord } from '../../src/dns/presentation.ts';
 import type { ResourceRecord } from '../../src/dns/rrset.ts';
 import type { Outcome } from '../../src/health/check-spec.ts';
-import { buildView } from '../../src/nameserver/build-view.ts';
+import { buildView, type ViewPlan } from '../../src/nameserver/build-view.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import type { DomainSettings } from '../../src/nameserver/domain-names.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
@@ -69,6 +69,7 @@ export class NameServer {
   readonly #options: NameServerOptions;
   readonly #cursors = new Cursors(createCursorMemory(1 << 12));
   #registry: Registry | undefined;
+  #plan: ViewPlan | undefined;
   #lastId = 0;
 
   private constructor(options: NameServerOptions) {
@@ -101,11 +102,11 @@ export class NameServer {
     const registry = await Registry.open({ store: openMemoryStore(), clock: this.clock, log: silentLogger });
     this.#registry = registry;
     this.handler.state.serialOffset = registry.sequence;
-    registry.onChange(({ kind, service, instance, sequence }) => {
+    registry.onChange(({ kind, service, instance, before, sequence }) => {
       const touched = [service];
       if (instance !== undefined) {
-        if (kind === 'deregister') this.index.remove(instance.instance.id);
-        else if (kind !== 'health') touched.push(...this.index.put(instance.instance));
+        if (kind === 'deregister') this.index.remove(instance.instance);
+        else if (kind !== 'health') touched.push(...this.index.put(instance.instance, before?.instance));
       }
       this.handler.state.serialOffset = sequence;
       for (const each of touched) this.handler.view.serviceChanged(each);
@@ -120,22 +121,26 @@ export class NameServer {
 
   /** Serve other zone files, as a reload does. */
   setZones(texts: readonly string[]): void {
-    const view = buildView(
-      {
-        zones: texts.map(zoneFromText),
-        domains: domainsOf(this.#options).map(({ name, ...rest }) => ({ ...rest, apex: parseName(`${name}.`) })),
-        negativeTtlSeconds: this.#options.negativeTtlSeconds ?? 5,
-        serverAddresses: ['127.0.0.1'],
-        claimLocal: this.#options.claimLocal ?? false,
-      },
-      {
-        index: this.index,
-        cursors: this.#cursors,
-        service: (name) => this.#registry?.service(name),
-        serviceCount: () => this.#registry?.serviceCount ?? 0,
-      },
-    );
-    this.handler.setView(view, this.#options.maxUdpSize ?? 1232);
+    const names = {
+      index: this.index,
+      cursors: this.#cursors,
+      service: (name: string) => this.#registry?.service(name),
+      serviceCount: () => this.#registry?.serviceCount ?? 0,
+    };
+    this.#plan = {
+      zones: texts.map(zoneFromText),
+      domains: domainsOf(this.#options).map(({ name, ...rest }) => ({ ...rest, apex: parseName(`${name}.`) })),
+      negativeTtlSeconds: this.#options.negativeTtlSeconds ?? 5,
+      serverAddresses: ['127.0.0.1'],
+      claimLocal: this.#options.claimLocal ?? false,
+    };
+    this.handler.setView(buildView(this.#plan, names), this.#options.maxUdpSize ?? 1232);
+  }
+
+  /** What its View was built by. */
+  get plan(): ViewPlan {
+    assert.ok(this.#plan, 'there is no View');
+    return this.#plan;
   }
 
   get zones(): readonly ServedZone[] {
