@@ -5,7 +5,7 @@
 
 import { pino } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import { type Api, startApi } from './api/api.ts';
+import type { Api } from './api/api.ts';
 import { rfc3339, systemClock } from './base/clock.ts';
 import { errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
 import { type Endpoint, formatEndpoint } from './base/ip.ts';
@@ -31,6 +31,7 @@ import type { Change } from './registry/change.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
 import { type RunningSchedules, startSchedules } from './schedule/maintenance-schedules.ts';
+import type { StoreClaim } from './stores/store-claim.ts';
 import { STORES } from './stores/stores.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { DnsListeners } from './wiring/listeners.ts';
@@ -47,6 +48,8 @@ export interface ServerOptions {
   /** Read the configuration again, for a reload. */
   readonly reloadConfig: () => { readonly config?: Config | undefined; readonly problems: readonly Problem[] };
   readonly version: string;
+  /** The folder of an lmdb store when it is claimed already; it passes to the server. */
+  readonly storeClaim?: StoreClaim | undefined;
 }
 
 export interface ReloadResult {
@@ -138,6 +141,7 @@ class Server implements RunningServer {
       answer,
       clock,
       log: this.#log,
+      onPortZero: () => this.#counters.dropped('port'),
       ...(shards === undefined ? {} : { openUdp: async (endpoint) => shards.pool.open(endpoint) }),
     });
     this.#watch = new FileWatch({ clock, log: this.#log, onChange: () => void this.reload() });
@@ -154,9 +158,15 @@ class Server implements RunningServer {
     // Names are ours from the first packet on: SERVFAIL until the registry is loaded, never NXDOMAIN.
     await this.#listeners.set(config.dns.listen);
     const path = config.store.kind === 'lmdb' ? config.store.path : '';
-    const opened = await STORES[config.store.kind]({ path, log: this.#log });
+    const opened = await STORES[config.store.kind]({ path, log: this.#log, claim: this.#options.storeClaim });
     this.#store = timedStore(opened, this.#metrics, clock);
-    const registry = await Registry.open({ store: this.#store, clock, log: this.#log });
+    const registry = await Registry.open({
+      store: this.#store,
+      clock,
+      log: this.#log,
+      leasesWait: true,
+      keepHistory: true,
+    });
     this.#registry = registry;
     this.#followRegistry(registry);
     registry.setStatic(config.services);
@@ -165,9 +175,14 @@ class Server implements RunningServer {
       log: this.#log,
       metrics: this.#metrics,
       ownEndpoints: () => [...this.addresses.dns, ...this.addresses.http],
+      onFailing: (state) => {
+        this.#query.view.serviceChanged(state.instance.service);
+        this.#shards?.tellFailing(state);
+      },
     });
     this.#setState({ isLoaded: true });
     this.#api = await this.#startApi(registry);
+    registry.openLeases();
     this.#startSchedules(registry);
     this.#followFiles();
     this.#ready = true;
@@ -215,7 +230,7 @@ class Server implements RunningServer {
   }
 
   #followRegistry(registry: Registry): void {
-    for (const { instance } of registry.instances()) this.#index.put(instance);
+    for (const { instance } of registry.instances()) this.#index.put(instance, undefined);
     for (const service of registry.services()) this.#noteTtl(service.name);
     this.#shards?.introduce(registry);
     this.#setState({ serialOffset: registry.sequence });
@@ -223,11 +238,11 @@ class Server implements RunningServer {
   }
 
   #applyChange(change: Change): void {
-    const { kind, service, instance, sequence } = change;
+    const { kind, service, instance, before, sequence } = change;
     const touched = [service];
     if (instance !== undefined) {
-      if (kind === 'deregister') this.#index.remove(instance.instance.id);
-      else if (kind !== 'health') touched.push(...this.#index.put(instance.instance));
+      if (kind === 'deregister') this.#index.remove(instance.instance);
+      else if (kind !== 'health') touched.push(...this.#index.put(instance.instance, before?.instance));
     }
     for (const each of touched) this.#query.view.serviceChanged(each);
     this.#shards?.tell(change);
@@ -254,6 +269,8 @@ class Server implements RunningServer {
   async #startApi(registry: Registry): Promise<Api> {
     const { http, auth } = this.#config;
     const tls = tlsContents(http.tls);
+    // Only here: its modules take as long to load as a quarter of a large store, and names are answered without them.
+    const { startApi } = await import('./api/api.ts');
     return await startApi({
       registry,
       clock,
@@ -308,8 +325,9 @@ class Server implements RunningServer {
       log: this.#log,
       run: async ({ maintenance, target, name }) => {
         const reason = maintenance === 'on' ? `schedule ${name}` : undefined;
-        if ('service' in target) await registry.setServiceMaintenance(target.service, reason);
-        else await registry.setMaintenance(target.instance, reason);
+        const by = { kind: 'schedule', id: name } as const;
+        if ('service' in target) await registry.setServiceMaintenance(target.service, reason, by);
+        else await registry.setMaintenance(target.instance, reason, by);
       },
     });
   }

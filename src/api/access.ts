@@ -4,6 +4,7 @@
 // scopes are asked, so that no spelling slips past them (CVE-2026-26017).
 
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import { CodedError } from '../base/errors.ts';
 import type { Endpoint } from '../base/ip.ts';
@@ -59,6 +60,8 @@ const EVERYTHING = new TokenScopes(['operator']);
 const LOCAL: Caller = { tokenId: undefined, scopes: EVERYTHING };
 
 interface KnownToken {
+  /** As it stands in the configuration. */
+  readonly token: Token;
   readonly digest: Buffer;
   readonly caller: Caller;
 }
@@ -79,9 +82,18 @@ export class Access {
 
   /** Other rules for requests from now on. Throws CodedError `invalid`, changing nothing. */
   set(options: AccessOptions): void {
-    const tokens = options.tokens.map(readToken);
+    // A token that stays as it is keeps its caller, and with it what that one is connected for.
+    const tokens = options.tokens.map(
+      (token) => this.#tokens.find((known) => isDeepStrictEqual(known.token, token)) ?? readToken(token),
+    );
     this.#tokens = tokens;
     this.#allowHosts = options.allowHosts;
+  }
+
+  /** Is this caller, who was let in once, let in still? */
+  isCurrent(caller: Caller): boolean {
+    if (this.#tokens.length === 0) return caller === LOCAL;
+    return this.#tokens.some((known) => known.caller === caller);
   }
 
   /** Guard every route of the application, those for unknown paths included. */
@@ -130,11 +142,12 @@ export class Access {
   }
 }
 
-function readToken({ id, sha256, allow }: Token): KnownToken {
+function readToken(token: Token): KnownToken {
+  const { id, sha256, allow } = token;
   const problem = allow.map(scopeProblem).find((each) => each !== undefined);
   if (problem !== undefined) throw new CodedError('invalid', `token '${id}': ${problem}`);
   if (!/^[0-9a-f]{64}$/i.test(sha256)) throw new CodedError('invalid', `token '${id}': the hash is not a hex SHA-256`);
-  return { digest: Buffer.from(sha256, 'hex'), caller: { tokenId: id, scopes: new TokenScopes(allow) } };
+  return { token, digest: Buffer.from(sha256, 'hex'), caller: { tokenId: id, scopes: new TokenScopes(allow) } };
 }
 
 function presentedToken({ headers }: FastifyRequest): string {

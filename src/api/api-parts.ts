@@ -6,7 +6,9 @@ import type { Problem } from '../base/errors.ts';
 import type { Outcome } from '../health/check-spec.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { InstanceRules } from '../registry/validate-instance.ts';
+import type { Caller } from './access.ts';
 import type { BlockingReads } from './blocking-reads.ts';
+import type { Watchers } from './watchers.ts';
 
 /** What a service says of itself along with a heartbeat. */
 export interface HeartbeatReport {
@@ -35,4 +37,7 @@ export interface ApiBackend {
 
 export interface ApiParts extends ApiBackend {
   readonly blockingReads: BlockingReads;
+  readonly watchers: Watchers;
+  /** Is somebody who was let in still let in? */
+  readonly isCurrent: (caller: Caller) => boolean;
 }

@@ -5,9 +5,11 @@ import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import { Access, type AccessOptions } from './access.ts';
 import type { ApiBackend, ApiParts } from './api-parts.ts';
+import { addBatchRoutes } from './batch-routes.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { addCheckRoutes } from './check-routes.ts';
 import { sendError } from './error-reply.ts';
+import { addHistoryRoutes } from './history-routes.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { parseJsonBody } from './json-body.ts';
 import { addLifecycleRoutes } from './lifecycle-routes.ts';
@@ -17,6 +19,8 @@ import { addOperationRoutes } from './operation-routes.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
 import { addServiceRoutes } from './service-routes.ts';
 import { addUnbuiltRoutes, MethodRefusals, refuseUnknownPath } from './unbuilt-routes.ts';
+import { addWatchRoutes } from './watch-routes.ts';
+import { DEFAULT_WATCH_LIMITS, Watchers, type WatchLimits } from './watchers.ts';
 
 export interface ApiOptions extends ApiBackend {
   readonly log: Logger;
@@ -28,6 +32,7 @@ export interface ApiOptions extends ApiBackend {
   readonly limits?: Partial<HttpLimits>;
   /** Blocking reads that may wait at a time; default 1000. */
   readonly maxBlockingReads?: number;
+  readonly watch?: Partial<WatchLimits>;
   /** How long `close` waits for requests under way; default 5000. */
   readonly closeGraceMs?: number;
 }
@@ -40,7 +45,7 @@ export interface Api {
   setAccess(access: AccessOptions): void;
   /** Another certificate for new connections, on a server that was started with one. */
   setTls(tls: TlsMaterial): void;
-  /** Accept nothing more, answer every blocking read, finish what is under way. */
+  /** Accept nothing more, answer every blocking read, end every watch, finish what is under way. */
   close(): Promise<void>;
 }
 
@@ -51,14 +56,18 @@ const MAX_PARAM_LENGTH = 384;
 
 /** Open the API. Throws CodedError `listen_failed`, or `invalid` for malformed tokens. */
 export async function startApi(options: ApiOptions): Promise<Api> {
-  const { registry, clock, log, maxBodyBytes } = options;
+  const { registry, clock, log, metrics, maxBodyBytes } = options;
   const blockingReads = new BlockingReads(registry, clock, options.maxBlockingReads ?? DEFAULT_MAX_BLOCKING_READS);
+  const limits = { ...DEFAULT_WATCH_LIMITS, ...options.watch };
+  const watchers = new Watchers({ registry, clock, log, metrics, limits });
   const bound: Endpoint[] = [];
   const access = new Access(options.access, registry, bound);
   const state = { isClosing: false };
-  const app = await buildApp({ ...options, blockingReads }, access, state);
+  const isCurrent = access.isCurrent.bind(access);
+  const app = await buildApp({ ...options, blockingReads, watchers, isCurrent }, access, state);
   const closeParts = async (): Promise<void> => {
     blockingReads.release();
+    watchers.close();
     await app.close();
   };
   const listeners = await Listeners.open({
@@ -75,11 +84,15 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   bound.push(...listeners.addresses);
   return {
     addresses: listeners.addresses,
-    setAccess: (next) => access.set(next),
+    setAccess: (next) => {
+      access.set(next);
+      watchers.retain(isCurrent);
+    },
     setTls: (tls) => listeners.setTls(tls),
     close: async () => {
       state.isClosing = true;
       blockingReads.release();
+      watchers.close();
       await listeners.close(options.closeGraceMs ?? DEFAULT_CLOSE_GRACE_MS);
       await closeParts();
     },
@@ -117,7 +130,10 @@ async function buildApp(
   const refusals = new MethodRefusals(app);
   await addOpenApi(app);
   addServiceRoutes(app, parts);
+  addHistoryRoutes(app, parts);
+  addWatchRoutes(app, parts);
   addInstanceRoutes(app, parts);
+  addBatchRoutes(app, parts);
   addLifecycleRoutes(app, parts);
   addCheckRoutes(app, parts);
   addPolicyRoutes(app, parts);

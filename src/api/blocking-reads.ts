@@ -8,24 +8,34 @@ import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
 import type { Registry } from '../registry/registry.ts';
 
-/** How many services that are gone keep their index; a reader of one forgotten is answered at once, once. */
+/**
+ * How many services that are gone keep their own index; those forgotten share the highest index that was forgotten. So
+ * no index ever goes back, and a reader of a forgotten one is answered at once, once.
+ */
 const MAX_GONE = 10_000;
 
 export class BlockingReads {
   readonly #registry: Registry;
   readonly #clock: Clock;
   readonly #max: number;
-  readonly #gone = new LRUCache<string, number>({ max: MAX_GONE });
+  readonly #gone: LRUCache<string, number>;
+  #forgotten = 0;
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #unlisten: () => void;
   #count = 0;
   #released = false;
 
   /** At most `max` readers wait at a time. */
-  constructor(registry: Registry, clock: Clock, max: number) {
+  constructor(registry: Registry, clock: Clock, max: number, maxGone: number = MAX_GONE) {
     this.#registry = registry;
     this.#clock = clock;
     this.#max = max;
+    this.#gone = new LRUCache<string, number>({
+      max: maxGone,
+      dispose: (index, _service, reason) => {
+        if (reason === 'evict') this.#forgotten = Math.max(this.#forgotten, index);
+      },
+    });
     this.#unlisten = registry.onChange(({ service, sequence }) => {
       if (registry.service(service) === undefined) this.#gone.set(service, sequence);
       else this.#gone.delete(service);
@@ -38,9 +48,9 @@ export class BlockingReads {
     return this.#count;
   }
 
-  /** The index of a service, known or not; 0 when nothing was ever heard of it. */
+  /** The index of a service, known or not; 0 when nothing was ever heard of it nor of many others. */
   indexOf(service: string): number {
-    return this.#registry.service(service)?.index ?? this.#gone.get(service) ?? 0;
+    return this.#registry.service(service)?.index ?? this.#gone.get(service) ?? this.#forgotten;
   }
 
   /**

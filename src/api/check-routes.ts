@@ -5,6 +5,7 @@ import { Type } from 'typebox';
 import { CodedError } from '../base/errors.ts';
 import { MAX_CHECKS, readSingleCheck } from '../registry/validate-instance.ts';
 import type { ApiParts } from './api-parts.ts';
+import { authorOf } from './author-of.ts';
 import { ChecksDocument } from './documents.ts';
 import { existingInstance } from './instance-routes.ts';
 import { checkId, instanceId } from './path-part.ts';
@@ -55,7 +56,7 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
       }),
     },
     async (request, reply) => {
-      await registry.deleteCheck(instanceId(request), checkId(request));
+      await registry.deleteCheck(instanceId(request), checkId(request), authorOf(request));
       return reply.code(204).send();
     },
   );
@@ -68,6 +69,6 @@ async function putCheck(request: FastifyRequest, { registry, rules }: ApiParts) 
   if (isNew && instance.checks.length >= MAX_CHECKS) {
     throw new CodedError('invalid', `an instance has at most ${MAX_CHECKS} checks`);
   }
-  const after = await registry.putCheck(instance.id, check);
+  const after = await registry.putCheck(instance.id, check, authorOf(request));
   return presentCheck(check, after.checks[check.id]);
 }

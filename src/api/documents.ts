@@ -15,9 +15,14 @@ const InstanceStatus = OneOf('pending', 'healthy', 'warning', 'unhealthy', 'drai
 
 const checkFields = {
   id: Type.Optional(Type.String({ description: 'Unique within the instance; default: the type.' })),
-  type: OneOf('http', 'tcp', 'exec', 'heartbeat'),
-  url: Type.Optional(Type.String({ description: 'http: a URL, or a path on the instance itself.' })),
-  host: Type.Optional(Type.String({ description: 'tcp: default the address of the instance.' })),
+  type: OneOf('http', 'tcp', 'grpc', 'exec', 'dns', 'heartbeat'),
+  url: Type.Optional(
+    Type.String({
+      description: 'http, grpc, dns: a URL, or a path for the instance itself.',
+      examples: ['/health', 'grpc://10.0.0.7:50051/cart.v1.Cart', 'dns://10.0.0.7:53/example.org?type=AAAA'],
+    }),
+  ),
+  host: Type.Optional(Type.String({ description: 'tcp, grpc: default the address of the instance.' })),
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
   args: Type.Optional(Type.Array(Type.String(), { description: 'exec: absolute path and arguments; no shell.' })),
   method: Type.Optional(OneOf('GET', 'HEAD', 'POST')),
@@ -27,7 +32,16 @@ const checkFields = {
     Type.Object({
       status: Type.Optional(Type.Array(Type.Union([Type.Integer(), Type.String()]))),
       body: Type.Optional(Type.String({ description: 'A regular expression (RE2) that must match.' })),
+      json: Type.Optional(
+        Type.Record(Type.String(), Type.Unknown(), { description: 'Values that must stand at paths like `a.b[0].c`.' }),
+      ),
     }),
+  ),
+  load: Type.Optional(
+    Type.Object(
+      { header: Type.Optional(Type.String()), json: Type.Optional(Type.String({ description: 'A path.' })) },
+      { description: 'http: where the response tells the number of connections of the instance.' },
+    ),
   ),
   tls: Type.Optional(
     Type.Object({
@@ -37,6 +51,8 @@ const checkFields = {
     }),
   ),
   interval: Type.Optional(Duration),
+  schedule: Type.Optional(Type.String({ description: 'A cron expression, instead of `interval`.' })),
+  timezone: Type.Optional(Type.String({ description: 'Of `schedule`.', examples: ['Europe/Berlin'] })),
   timeout: Type.Optional(Duration),
   rise: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
   fall: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
@@ -54,6 +70,15 @@ const CheckStateDocument = Type.Object(
     output: Type.String(),
     latencyMs: OrNull(Type.Number()),
     since: OrNull(Time),
+    failing: Type.Optional(
+      Type.Boolean({ description: 'It has had critical results, but not `fall` of them in a row yet.' }),
+    ),
+    damping: Type.Optional(
+      Type.Object(
+        { penalty: Type.Number(), suppressed: Type.Boolean(), reuseAt: OrNull(Time) },
+        { description: 'Flap damping: a check that is suppressed is held critical until `reuseAt`, or later.' },
+      ),
+    ),
   },
   { $id: 'CheckState', additionalProperties: false },
 );
@@ -82,15 +107,14 @@ const place = {
 
 const PatchDocument = Type.Object(patchable, { $id: 'InstancePatch', additionalProperties: false });
 
-const RegistrationDocument = Type.Object(
-  {
-    ...place,
-    ...patchable,
-    leaseTtl: Type.Optional(Duration),
-    checks: Type.Optional(Type.Array(Type.Ref('Check'))),
-  },
-  { $id: 'Registration', additionalProperties: false },
-);
+const registrationFields = {
+  ...place,
+  ...patchable,
+  leaseTtl: Type.Optional(Duration),
+  checks: Type.Optional(Type.Array(Type.Ref('Check'))),
+};
+
+const RegistrationDocument = Type.Object(registrationFields, { $id: 'Registration', additionalProperties: false });
 
 const LoadDocument = Type.Object({
   connections: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -122,6 +146,9 @@ const PolicyDocument = Type.Object(
     strategy: Type.Optional(OneOf('round-robin', 'random', 'weighted')),
     maxAnswers: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
     ttl: Type.Optional(Duration),
+    whenAllUnhealthy: Type.Optional(OneOf('empty', 'all', 'last-known')),
+    minHealthyFraction: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
+    warningWeight: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 1 })),
   },
   { $id: 'Policy', additionalProperties: false },
 );
@@ -136,6 +163,57 @@ const ErrorDocument = Type.Object(
   },
   { $id: 'Error', additionalProperties: false },
 );
+
+const AuthorDocument = OrNull(
+  Type.Object({
+    kind: OneOf('token', 'local', 'check', 'lease', 'config', 'schedule'),
+    id: Type.Optional(Type.String({ description: 'Of the token, the check or the schedule.' })),
+    address: Type.Optional(Type.String({ description: 'Of the peer that called.' })),
+  }),
+);
+
+export const HistoryDocument = Type.Object({
+  service: Type.String(),
+  changes: Type.Array(
+    Type.Object({
+      at: Time,
+      kind: OneOf('register', 'update', 'deregister', 'health', 'policy'),
+      by: AuthorDocument,
+      instance: Type.Optional(Type.String()),
+      status: Type.Optional(InstanceStatus),
+      reason: Type.Optional(Type.String()),
+      output: Type.Optional(Type.String({ description: 'Of the check that changed the status; its beginning.' })),
+      policy: Type.Optional(OrNull(Type.Ref('Policy'))),
+    }),
+  ),
+});
+
+export const BatchDocument = Type.Object(
+  {
+    operations: Type.Array(
+      Type.Union([
+        Type.Object(
+          { op: Type.Literal('register'), ...registrationFields, service: Type.String() },
+          { additionalProperties: false },
+        ),
+        Type.Object({ op: Type.Literal('deregister'), id: Type.String() }, { additionalProperties: false }),
+      ]),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const BatchReplyDocument = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      op: OneOf('register', 'deregister'),
+      id: Type.String(),
+      service: Type.String(),
+      result: OneOf('created', 'replaced', 'unchanged', 'removed'),
+      revision: Type.Integer(),
+    }),
+  ),
+});
 
 export const ServiceListDocument = Type.Object({
   services: Type.Array(
@@ -188,6 +266,7 @@ export const StatusDocument = Type.Object({
   instances: Type.Integer(),
   sequence: Type.Integer(),
   blockingReads: Type.Integer(),
+  watchers: Type.Integer(),
 });
 
 /** Schemas that others refer to by their `$id`. */

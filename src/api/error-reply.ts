@@ -27,6 +27,7 @@ export const ERROR_STATUS: Readonly<Record<string, number>> = {
   already_registered: 409,
   read_only: 409,
   conflict: 409,
+  event_gone: 410,
   precondition_failed: 412,
   too_large: 413,
   unsupported_media_type: 415,

@@ -7,6 +7,7 @@ import type { Instance, InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import { readInstance } from '../registry/validate-instance.ts';
 import type { ApiParts } from './api-parts.ts';
+import { authorOf } from './author-of.ts';
 import { entityTag, requiredRevision } from './entity-tag.ts';
 import { patchInstance, readPatch } from './instance-patch.ts';
 import { instanceId, serviceName } from './path-part.ts';
@@ -88,6 +89,7 @@ function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiP
         instanceId(request),
         (instance) => patchInstance(instance, patch, rules()),
         requiredRevision(request, revision),
+        authorOf(request),
       );
       return sendInstance(reply, state);
     },
@@ -104,7 +106,7 @@ function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiP
       }),
     },
     async (request, reply) => {
-      await registry.deregister(instanceId(request));
+      await registry.deregister(instanceId(request), authorOf(request));
       return reply.code(204).send();
     },
   );
@@ -141,7 +143,7 @@ async function register(
     throw new CodedError('precondition_failed', `If-None-Match does not hold: instance '${instance.id}' is registered`);
   }
   const ifRevision = request.headers['if-none-match'] === '*' ? 0 : requiredRevision(request, current);
-  const { state, isNew } = await registry.register(instance, onlyNew, ifRevision);
+  const { state, isNew } = await registry.register(instance, onlyNew, ifRevision, authorOf(request));
   if (isNew) reply.code(201).header('location', `/v1/instances/${instance.id}`);
   return sendInstance(reply, state);
 }

@@ -3,11 +3,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { rfc3339 } from '../base/clock.ts';
-import { OUTCOMES } from '../health/check-spec.ts';
-import { boundOutput } from '../health/probe-output.ts';
-import { Findings, InputObject } from '../registry/input.ts';
-import type { InstanceState, Load } from '../registry/instance.ts';
-import type { ApiParts, HeartbeatReport } from './api-parts.ts';
+import type { InstanceState } from '../registry/instance.ts';
+import { readHeartbeat, readMaintenance } from '../registry/validate-lifecycle.ts';
+import type { ApiParts } from './api-parts.ts';
+import { authorOf } from './author-of.ts';
 import { DrainReplyDocument, HeartbeatDocument, HeartbeatReplyDocument, MaintenanceDocument } from './documents.ts';
 import { existingInstance, writableInstance } from './instance-routes.ts';
 import { instanceId } from './path-part.ts';
@@ -15,8 +14,6 @@ import { presentInstance } from './present-instance.ts';
 import { routeSchema } from './route-schema.ts';
 
 const WRITE_INSTANCE = { action: 'write', to: 'instance' } as const;
-const MAX_OUTPUT_CHARACTERS = 65_536;
-const MAX_REASON_CHARACTERS = 256;
 
 export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void {
   const { registry } = parts;
@@ -62,7 +59,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
     },
     async (request, reply) => {
       const { id } = writableInstance(registry, instanceId(request)).instance;
-      await registry.setDraining(id, false);
+      await registry.setDraining(id, false, authorOf(request));
       return reply.code(204).send();
     },
   );
@@ -81,7 +78,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
     async (request) => {
       const id = instanceId(request);
       writableInstance(registry, id);
-      return presentInstance(await registry.setMaintenance(id, readMaintenance(request.body)));
+      return presentInstance(await registry.setMaintenance(id, readMaintenance(request.body), authorOf(request)));
     },
   );
 }
@@ -91,7 +88,7 @@ async function beat(request: FastifyRequest, { registry, clock, heartbeat }: Api
   const { report, load } = readHeartbeat(request.body);
   const before = existingInstance(registry, id);
   heartbeat(id, report);
-  const leaseExpiresAtMs = registry.heartbeat(id, load);
+  const leaseExpiresAtMs = registry.heartbeat(id, load, authorOf(request));
   const after = existingInstance(registry, id);
   // An acknowledged change of health is a stored one; a beat that changes nothing costs no write.
   if (before.status !== after.status || hasNewOutcome(before, after)) await registry.flush();
@@ -114,56 +111,7 @@ async function drain(request: FastifyRequest, { registry, clock, ttlInForceSecon
   // Asked before the drain as well: with the instance its TTL may leave the names.
   const { service } = writableInstance(registry, id).instance;
   const ttlBefore = ttlInForceSeconds(service);
-  await registry.setDraining(id, true);
+  await registry.setDraining(id, true, authorOf(request));
   const ttlSeconds = Math.max(ttlBefore, ttlInForceSeconds(service));
   return { status: 'draining', safeAfter: rfc3339(clock.wallMs() + ttlSeconds * 1000) };
-}
-
-function readHeartbeat(body: unknown): { report: HeartbeatReport; load: Load | undefined } {
-  const findings = new Findings();
-  const input = InputObject.of(body ?? {}, '', findings);
-  const status = input?.oneOf('status', OUTCOMES);
-  const output = input?.raw('output');
-  if (output !== undefined && (typeof output !== 'string' || output.length > MAX_OUTPUT_CHARACTERS)) {
-    input!.fail('output', `must be a string of at most ${MAX_OUTPUT_CHARACTERS} characters`);
-  }
-  const load = readLoad(input?.object('load'));
-  input?.finish();
-  findings.throwAny('heartbeat');
-  return {
-    report: {
-      ...(status === undefined ? {} : { status }),
-      ...(typeof output === 'string' ? { output: boundOutput(output) } : {}),
-    },
-    load,
-  };
-}
-
-function readLoad(input: InputObject | undefined): Load | undefined {
-  if (input === undefined) return undefined;
-  const load = {
-    connections: input.integer('connections', 0, Number.MAX_SAFE_INTEGER),
-    latencyMs: readAmount(input, 'latencyMs'),
-    cpu: readAmount(input, 'cpu'),
-  };
-  input.finish();
-  return Object.fromEntries(Object.entries(load).filter(([, value]) => value !== undefined));
-}
-
-function readAmount(input: InputObject, key: string): number | undefined {
-  const value = input.raw(key);
-  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= 1e9)) return value;
-  return input.fail(key, 'must be a number from 0 to 1000000000');
-}
-
-/** The reason for maintenance; undefined: end it. */
-function readMaintenance(body: unknown): string | undefined {
-  const findings = new Findings();
-  const input = InputObject.of(body, '', findings);
-  const enabled = input?.boolean('enabled');
-  if (input !== undefined && !input.has('enabled')) input.fail('enabled', 'is missing');
-  const reason = input?.text('reason', MAX_REASON_CHARACTERS);
-  input?.finish();
-  findings.throwAny('maintenance');
-  return enabled ? (reason ?? '') : undefined;
 }

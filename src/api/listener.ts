@@ -31,7 +31,7 @@ export const DEFAULT_LIMITS: HttpLimits = {
   headersTimeoutMs: 5000,
   requestTimeoutMs: 10_000,
   keepAliveTimeoutMs: 60_000,
-  maxConnections: 4096,
+  maxConnections: 16_384,
   maxConnectionsPerSource: 512,
 };
 

@@ -87,7 +87,7 @@ function addProbeRoutes(app: FastifyInstance, { readiness }: ApiParts): void {
   );
 }
 
-function presentStatus({ registry, blockingReads, readiness, status }: ApiParts) {
+function presentStatus({ registry, blockingReads, watchers, readiness, status }: ApiParts) {
   let services = 0;
   for (const _ of registry.services()) services++;
   const { ready, stale } = readiness();
@@ -98,6 +98,7 @@ function presentStatus({ registry, blockingReads, readiness, status }: ApiParts)
     instances: registry.instanceCount,
     sequence: registry.sequence,
     blockingReads: blockingReads.count,
+    watchers: watchers.count,
     ...status(),
   };
 }

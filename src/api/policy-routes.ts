@@ -6,6 +6,7 @@ import { CodedError } from '../base/errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import { readPolicy } from '../registry/validate-policy.ts';
 import type { ApiParts } from './api-parts.ts';
+import { authorOf } from './author-of.ts';
 import { entityTag, requiredRevision } from './entity-tag.ts';
 import { serviceName } from './path-part.ts';
 import { presentPolicy } from './present-instance.ts';
@@ -44,7 +45,7 @@ export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): v
     async (request, reply) => {
       const name = serviceName(request);
       const policy = readPolicy(request.body);
-      await registry.setPolicy(name, policy, conditionOf(request, registry, name));
+      await registry.setPolicy(name, policy, conditionOf(request, registry, name), authorOf(request));
       return sendPolicy(reply, registry, name);
     },
   );
@@ -63,7 +64,7 @@ export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): v
       const name = serviceName(request);
       const condition = conditionOf(request, registry, name);
       existingPolicy(registry, name);
-      await registry.setPolicy(name, undefined, condition);
+      await registry.setPolicy(name, undefined, condition, authorOf(request));
       return reply.code(204).send();
     },
   );

@@ -52,14 +52,20 @@ export function presentCheck(check: CheckSpec, state: CheckState | undefined) {
   const { intervalMs, timeoutMs, deregisterAfterMs, ...rest } = check;
   return {
     ...rest,
-    interval: formatDuration(intervalMs),
+    ...(check.schedule === undefined ? { interval: formatDuration(intervalMs) } : {}),
     timeout: formatDuration(timeoutMs),
     ...(deregisterAfterMs === undefined ? {} : { deregisterAfter: formatDuration(deregisterAfterMs) }),
     outcome: state?.outcome ?? null,
     output: state?.output ?? '',
     latencyMs: state?.latencyMs ?? null,
     since: state === undefined ? null : rfc3339(state.sinceMs),
+    ...(state?.failing ? { failing: true } : {}),
+    ...(state?.damping === undefined ? {} : { damping: presentDamping(state.damping) }),
   };
+}
+
+function presentDamping({ penalty, suppressed, reuseAtMs }: NonNullable<CheckState['damping']>) {
+  return { penalty, suppressed, reuseAt: reuseAtMs === undefined ? null : rfc3339(reuseAtMs) };
 }
 
 /** One row of the list of services; `healthy` counts the instances that are in the answers. */

@@ -33,7 +33,7 @@ export function addServiceRoutes(app: FastifyInstance, parts: ApiParts): void {
         replies: { 200: ServiceListDocument },
       }),
     },
-    async (request) => listServices(request, parts),
+    async (request, reply) => listServices(request, reply, parts),
   );
   app.get(
     '/v1/services/:service',
@@ -59,11 +59,12 @@ export function addServiceRoutes(app: FastifyInstance, parts: ApiParts): void {
   );
 }
 
-function listServices(request: FastifyRequest, { registry }: ApiParts) {
+function listServices(request: FastifyRequest, reply: FastifyReply, { registry, watchers }: ApiParts) {
   const query = new QueryString(request);
   const limit = query.integer('limit', 1, MAX_PAGE) ?? MAX_PAGE;
   const after = query.text('after')?.toLowerCase() ?? '';
   query.finish();
+  reply.header('x-rollcall-event-id', watchers.lastEventId);
   const readable = [...registry.services()].filter(
     ({ name }) => name > after && request.caller.scopes.allows('read', name),
   );
@@ -75,7 +76,8 @@ function listServices(request: FastifyRequest, { registry }: ApiParts) {
   };
 }
 
-async function readService(request: FastifyRequest, reply: FastifyReply, { registry, blockingReads }: ApiParts) {
+async function readService(request: FastifyRequest, reply: FastifyReply, parts: ApiParts) {
+  const { registry, blockingReads, watchers, isCurrent } = parts;
   const name = serviceName(request);
   const query = new QueryString(request);
   const statuses = query.all('status', (value) =>
@@ -87,9 +89,12 @@ async function readService(request: FastifyRequest, reply: FastifyReply, { regis
   query.finish();
   if (index !== undefined) {
     await blockingReads.changed(name, index, waitMs, (wake) => reply.raw.once('close', wake));
+    // A reload may have come in between.
+    if (!isCurrent(request.caller)) throw new CodedError('unauthorized', 'the token is no longer known');
   }
   const now = blockingReads.indexOf(name);
   reply.header('x-rollcall-index', String(now));
+  reply.header('x-rollcall-event-id', watchers.lastEventId);
   const service = registry.service(name);
   if (service === undefined) throw new CodedError('unknown_service', `no service '${name}'`);
   reply.header('etag', entityTag(now));

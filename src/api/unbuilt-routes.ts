@@ -8,11 +8,8 @@ const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTION
 
 /** Promised by the contract and not built yet: path, methods, who may learn that. */
 const LATER: readonly (readonly [path: string, methods: HTTPMethods[], access?: RouteAccess])[] = [
-  ['/v1/services/:service/history', ['GET']],
-  ['/v1/watch', ['GET']],
   ['/v1/explain', ['GET']],
   ['/v1/simulate', ['POST']],
-  ['/v1/batch', ['POST']],
   ['/v1/cluster', ['GET']],
   ['/dns-query', ['GET', 'POST'], 'open'],
   ['/', ['GET']],

@@ -18,6 +18,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Call `callback` once, `delayMs` (>= 0) from now. A timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): Timer;
+  /** Call `callback` once, when whatever waits in sockets at this moment has been read. */
+  afterTurn(callback: () => void): void;
 }
 
 /** The machine's own clock. */
@@ -34,6 +36,8 @@ export const systemClock: Clock = {
     wait(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
+  // Timers come first in a turn of the event loop, then sockets, then this.
+  afterTurn: (callback) => void setImmediate(callback),
 };
 
 /** About 25 days: setTimeout fires at once when it is given more. */

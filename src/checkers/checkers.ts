@@ -4,25 +4,27 @@
 
 import { CHECK_TYPES, type CheckType } from '../health/check-spec.ts';
 import type { Checker } from '../health/checker.ts';
-import { ExecChecker, type ExecOptions } from './exec.ts';
+import { DnsChecker } from './dns.ts';
+import { ExecChecker } from './exec.ts';
+import { GrpcChecker } from './grpc.ts';
 import { HttpChecker } from './http.ts';
-import type { ResolverOptions } from './resolver.ts';
+import type { ProbeOptions } from './resolver.ts';
 import { TcpChecker } from './tcp.ts';
-
-export interface CheckersOptions extends ResolverOptions, ExecOptions {}
 
 /** A checker per type; `heartbeat` has none because nothing is probed: the instance calls us. */
 export type Checkers = Readonly<Record<CheckType, Checker | undefined>>;
 
-const FACTORIES: Readonly<Record<CheckType, ((options: CheckersOptions) => Checker) | undefined>> = {
+const FACTORIES: Readonly<Record<CheckType, ((options: ProbeOptions) => Checker) | undefined>> = {
   http: (options) => new HttpChecker(options),
   tcp: (options) => new TcpChecker(options),
+  grpc: (options) => new GrpcChecker(options),
   exec: (options) => new ExecChecker(options),
+  dns: (options) => new DnsChecker(options),
   heartbeat: undefined,
 };
 
 /** One checker of each type. */
-export function createCheckers(options: CheckersOptions): Checkers {
+export function createCheckers(options: ProbeOptions): Checkers {
   const made = CHECK_TYPES.map((type) => [type, FACTORIES[type]?.(options)] as const);
   return Object.fromEntries(made) as Checkers;
 }

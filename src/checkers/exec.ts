@@ -1,8 +1,9 @@
 // exec.ts -- the exec check: run a program, judge its exit code
 //
-// Running programs is the most a check can ask for, so it is off unless the local configuration says otherwise. The
-// program is started without a shell in a process group of its own, and the whole group is killed at the deadline and
-// when the program ends, so that nothing it started stays behind (short of what leaves the group on purpose).
+// Running programs is the most a check can ask for, so only checks that stand in the local configuration may, unless
+// that says otherwise. The program is started without a shell in a process group of its own, and the whole group is
+// killed at the deadline and when the program ends, so that nothing it started stays behind (short of what leaves the
+// group on purpose).
 //
 // It does not inherit the server's environment, which may hold tokens. It gets PATH, HOME, LANG, TZ and TMPDIR as the
 // server has them, and CHECK_ID, CHECK_INSTANCE, CHECK_SERVICE, CHECK_ADDRESS and CHECK_PORT. Its standard input is
@@ -13,9 +14,10 @@ import type { Outcome, ProbeResult } from '../health/check-spec.ts';
 import type { Checker, ProbeTarget } from '../health/checker.ts';
 import { OUTPUT_LIMIT_BYTES } from '../health/probe-output.ts';
 import { type Finding, ProbeRefusal, ProbeRuns } from './probe-runs.ts';
+import type { ProbeSignal } from './probe-signal.ts';
 
 export interface ExecOptions {
-  /** False: every probe is refused. */
+  /** False: only checks from the local configuration are run. */
   readonly allowExec: boolean;
 }
 
@@ -31,7 +33,8 @@ export class ExecChecker implements Checker {
   probe(target: ProbeTarget): Promise<ProbeResult> {
     const [program = ''] = target.check.args ?? [];
     return this.#runs.run(`exec ${program}`, target.check.timeoutMs, async (signal) => {
-      if (!this.#allowed) throw new ProbeRefusal('exec checks are switched off (health.allowExec)');
+      if (!this.#allowed && target.isStatic !== true)
+        throw new ProbeRefusal('exec checks are switched off (health.allowExec)');
       if (program === '') throw new Error('the check names no program');
       return runProgram(program, target, signal);
     });
@@ -42,7 +45,7 @@ export class ExecChecker implements Checker {
   }
 }
 
-function runProgram(program: string, target: ProbeTarget, signal: AbortSignal): Promise<Finding> {
+function runProgram(program: string, target: ProbeTarget, signal: ProbeSignal): Promise<Finding> {
   const child = spawn(program, target.check.args?.slice(1) ?? [], {
     detached: true,
     env: environmentFor(target),
@@ -53,7 +56,7 @@ function runProgram(program: string, target: ProbeTarget, signal: AbortSignal): 
     let lastWords: NodeJS.Timeout | undefined;
     const release = () => {
       clearTimeout(lastWords);
-      signal.removeEventListener('abort', onAbort);
+      forget();
       killGroup(child);
       child.stdout?.destroy();
       child.stderr?.destroy();
@@ -62,7 +65,7 @@ function runProgram(program: string, target: ProbeTarget, signal: AbortSignal): 
       release();
       reject(signal.reason);
     };
-    signal.addEventListener('abort', onAbort, { once: true });
+    const forget = signal.onAbort(onAbort);
     child.once('error', (error) => {
       release();
       reject(error);

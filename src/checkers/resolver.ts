@@ -14,6 +14,12 @@ export interface ResolverOptions {
   readonly isOwnListener: (address: string, port: number) => boolean;
 }
 
+/** What every checker that connects is told. */
+export interface ProbeOptions extends ResolverOptions {
+  /** May checks from the API run programs? Then they may also say how well they like the files of this machine. */
+  readonly allowExec: boolean;
+}
+
 /** Finds the addresses of a host and refuses those that probes must not reach. */
 export class Resolver {
   readonly #options: ResolverOptions;

@@ -71,7 +71,7 @@ export class ApiClient {
         method,
         headers: {
           accept: 'application/json',
-          ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+          ...this.#authorization(),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...options.headers,
         },
@@ -90,6 +90,34 @@ export class ApiClient {
     return { status, body: value, header: (name) => [headers[name]].flat()[0] };
   }
 
+  /**
+   * The octets of a reply that goes on for as long as the server likes. Throws as `call` does, while they are read
+   * too; `silenceMs` without any is a CodedError `unreachable`.
+   */
+  async stream(
+    path: string,
+    options: Pick<ApiCall, 'query' | 'headers'> & { readonly silenceMs: number },
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const { query, headers, silenceMs } = options;
+    const failure = (thrown: unknown): CodedError => this.#failure(thrown, false, silenceMs);
+    try {
+      const response = await request(`${this.url}${path}${queryString(query ?? {})}`, {
+        headers: { ...this.#authorization(), ...headers },
+        headersTimeout: TIMEOUT_MS,
+        bodyTimeout: silenceMs,
+      });
+      const { statusCode: status, body } = response;
+      if (status === 200) return rethrowing(body, failure);
+      throw toError(status, parseReply(await readText(body), this.url), this.url);
+    } catch (thrown) {
+      throw failure(thrown);
+    }
+  }
+
+  #authorization(): Record<string, string> {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+
   #failure(thrown: unknown, isLate: boolean, timeoutMs: number): CodedError {
     if (thrown instanceof CodedError) return thrown;
     if (isLate) return new CodedError('timeout', `${this.url} has not answered within ${timeoutMs / 1000} seconds`);
@@ -106,7 +134,25 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name of the host cannot be looked up now',
   ECONNRESET: 'the connection was broken off',
   UND_ERR_SOCKET: 'the connection was broken off',
+  UND_ERR_BODY_TIMEOUT: 'nothing comes any more',
+  UND_ERR_HEADERS_TIMEOUT: 'it does not answer',
 };
+
+/** Was the server away or out of reach, rather than of another opinion? */
+export function isCut(thrown: unknown): boolean {
+  return thrown instanceof CodedError && ['unreachable', 'timeout', 'stopping', 'rate_limited'].includes(thrown.code);
+}
+
+async function* rethrowing(
+  octets: AsyncIterable<Uint8Array>,
+  failure: (thrown: unknown) => CodedError,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* octets;
+  } catch (thrown) {
+    throw failure(thrown);
+  }
+}
 
 function queryString(query: NonNullable<ApiCall['query']>): string {
   const parameters = new URLSearchParams();

@@ -6,9 +6,6 @@ import { CodedError } from '../base/errors.ts';
 const LATER: Readonly<Record<string, string>> = {
   explain: 'why a name is answered as it is',
   simulate: 'what a policy would do',
-  watch: 'changes as they happen',
-  export: 'write everything registered',
-  import: 'read what export wrote',
   cluster: 'the nodes that share one registry',
 };
 

@@ -7,6 +7,8 @@ import type { Shell } from './client-command.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDrainCommands } from './drain.ts';
+import { addExportCommand } from './export.ts';
+import { addImportCommand } from './import.ts';
 import { addLaterCommands } from './later.ts';
 import { printable } from './output.ts';
 import { addPolicyCommand } from './policy.ts';
@@ -16,6 +18,7 @@ import { addServeCommand, packageVersion } from './serve.ts';
 import { addServiceCommands } from './services.ts';
 import type { Terminal } from './terminal.ts';
 import { addTokenCommand } from './token.ts';
+import { addWatchCommand } from './watch.ts';
 
 /** Run one command line, without the program's name in front; resolves with the exit code when it has ended. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -49,8 +52,11 @@ function createProgram(shell: Shell): Command {
   addQueryCommand(program, shell);
   addServiceCommands(program, shell);
   addRegisterCommands(program, shell);
+  addWatchCommand(program, shell);
   addDrainCommands(program, shell);
   addPolicyCommand(program, shell);
+  addExportCommand(program, shell);
+  addImportCommand(program, shell);
   addTokenCommand(program, shell);
   addCompletionCommand(program, shell);
   addLaterCommands(program);

@@ -8,12 +8,15 @@ import { type Endpoint, formatEndpoint, isUnspecified, parseIp } from '../base/i
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { RunningServer } from '../server.ts';
+import { claimStore, type StoreClaim } from '../stores/store-claim.ts';
 import { reportProblems } from './check.ts';
 import type { Shell } from './client-command.ts';
+import { repairConfigured } from './repair.ts';
 
 interface ServeOptions {
   readonly config?: string;
   readonly readyFile?: string;
+  readonly repair?: boolean;
 }
 
 /** Add the command. */
@@ -23,6 +26,7 @@ export function addServeCommand(program: Command, shell: Shell): void {
     .description('run the server')
     .option('--config <file>', 'configuration file (default: rollcall.yaml, when it exists)')
     .option('--ready-file <file>', 'write the bound addresses there, as JSON, once everything is open')
+    .option('--repair', 'first rebuild a damaged store from its snapshot and from what is readable')
     .action((options: ServeOptions) => serve(options, shell));
 }
 
@@ -37,6 +41,7 @@ async function serve(options: ServeOptions, shell: Shell): Promise<void> {
   const { config, problems } = load();
   if (config === undefined) throw new LocatedError('invalid_config', problems);
   reportProblems(problems, terminal.err);
+  if (options.repair) await repairConfigured(config, terminal);
   await runServer(config, load, (server) => {
     if (readyFile !== undefined) writeReadyFile(readyFile, server.addresses);
     terminal.out(greeting(config, server.addresses));
@@ -64,16 +69,20 @@ export async function runServer(
   // Before anything is opened: a signal that comes early must not leave a half-open store behind.
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   let server: RunningServer | undefined;
+  let storeClaim: StoreClaim | undefined;
   const onHangup = (): void => void server?.reload();
   process.on('SIGHUP', onHangup);
   try {
+    // The store is verified by a child while the server's modules are loaded.
+    if (config.store.kind === 'lmdb') storeClaim = claimStore(config.store.path);
     // Only here, so that the small commands do not load the whole server.
     const { startServer } = await import('../server.ts');
-    server = await startServer({ config, reloadConfig, version: packageVersion() });
+    server = await startServer({ config, reloadConfig, version: packageVersion(), storeClaim });
     await onReady(server, askToStop);
     await asked;
   } finally {
     await server?.stop();
+    await storeClaim?.release();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onHangup);
   }
 }

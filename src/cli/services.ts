@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CodedError } from '../base/errors.ts';
 import { addClientOptions, type ClientOptions, collect, openApi, type Shell } from './client-command.ts';
-import { type ApiClient, pathPart } from './http-client.ts';
+import { type ApiClient, isCut, pathPart } from './http-client.ts';
 import { renderTable, statusColor, toJson } from './output.ts';
 
 interface ServiceRow {
@@ -134,7 +134,17 @@ async function watch(
   let told: string | undefined;
   for (;;) {
     const block = index === undefined ? {} : { index, wait: `${WAIT_SECONDS}s` };
-    const reading = await readInstances(api, service, options, service === undefined ? {} : block).catch(emptyWhenGone);
+    const reading = await readInstances(api, service, options, service === undefined ? {} : block)
+      .catch(emptyWhenGone)
+      .catch((thrown: unknown) => {
+        // The first look tells what is wrong; later the server may be away for a while.
+        if (told === undefined || !isCut(thrown)) throw thrown;
+        return undefined;
+      });
+    if (reading === undefined) {
+      await sleep(POLL_MS);
+      continue;
+    }
     const text = instancesText(shell, reading.instances);
     if (text !== told) {
       const time = `${told === undefined ? '' : '\n'}${new Date().toISOString()}\n`;

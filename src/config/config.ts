@@ -2,6 +2,7 @@
 
 import type { Endpoint, IpPrefix } from '../base/ip.ts';
 import type { LogLevel } from '../base/log.ts';
+import type { DampingSettings } from '../health/damping.ts';
 import type { Instance } from '../registry/instance.ts';
 
 /** A domain whose names are made from the registry. What is left out falls back to `dns`. */
@@ -25,6 +26,8 @@ export interface DnsConfig {
   /** True when the folder was named by the user, so that its absence is an error. */
   readonly zonesFolderStated: boolean;
   readonly ttlSeconds: number;
+  /** The most while an instance behind a name fails or drains. */
+  readonly volatileTtlSeconds: number;
   readonly negativeTtlSeconds: number;
   readonly maxAnswers: number;
   readonly maxUdpSize: number;
@@ -58,6 +61,9 @@ export interface HealthConfig {
   readonly jitter: number;
   /** Probes under way at once. */
   readonly concurrency: number;
+  /** Of them to one host. */
+  readonly perHost: number;
+  readonly damping: DampingSettings;
   readonly allowExec: boolean;
   readonly allow: readonly IpPrefix[];
   readonly deny: readonly IpPrefix[];

@@ -32,10 +32,11 @@ const ITEM_KEYS: Readonly<Record<string, readonly string[]>> = {
     ...['weight', 'zone', 'ttl', 'leaseTtl', 'warmup', 'checks'],
   ],
   'services[].checks[]': [
-    ...['id', 'type', 'url', 'host', 'port', 'args', 'method', 'headers', 'body', 'expect', 'tls'],
-    ...['interval', 'timeout', 'rise', 'fall', 'deregisterAfter', 'initial'],
+    ...['id', 'type', 'url', 'host', 'port', 'args', 'method', 'headers', 'body', 'expect', 'load', 'tls'],
+    ...['interval', 'schedule', 'timezone', 'timeout', 'rise', 'fall', 'deregisterAfter', 'initial'],
   ],
-  'services[].checks[].expect': ['status', 'body'],
+  'services[].checks[].expect': ['status', 'body', 'json'],
+  'services[].checks[].load': ['header', 'json'],
   'services[].checks[].tls': ['skipVerify', 'serverName', 'caFile'],
 };
 

@@ -19,6 +19,7 @@ import {
 } from './section.ts';
 
 const DEFAULT_TTL_SECONDS = 5;
+const DEFAULT_VOLATILE_TTL_SECONDS = 1;
 const DEFAULT_MAX_ANSWERS = 8;
 /** The size that is not fragmented on any usual path (DNS Flag Day 2020). */
 const DEFAULT_MAX_UDP_SIZE = 1232;
@@ -41,6 +42,7 @@ export function readDns(source: SectionSource): DnsConfig {
     zonesFolder: stated ?? resolve(source.cwd, 'zones'),
     zonesFolderStated: stated !== undefined,
     ttlSeconds: readSeconds(input, 'ttl') ?? DEFAULT_TTL_SECONDS,
+    volatileTtlSeconds: readSeconds(input, 'volatileTtl') ?? DEFAULT_VOLATILE_TTL_SECONDS,
     negativeTtlSeconds: readSeconds(input, 'negativeTtl') ?? DEFAULT_TTL_SECONDS,
     maxAnswers: input.integer('maxAnswers', 1, MAX_ANSWERS) ?? DEFAULT_MAX_ANSWERS,
     maxUdpSize: input.integer('maxUdpSize', 512, 4096) ?? DEFAULT_MAX_UDP_SIZE,

@@ -1,6 +1,8 @@
 // read-health.ts -- the `health` section: what checks take over, and how far they may reach
 
 import { parseNetwork } from '../base/ip.ts';
+import { type DampingSettings, DEFAULT_DAMPING } from '../health/damping.ts';
+import type { InputObject } from '../registry/input.ts';
 import type { HealthConfig } from './config.ts';
 import { readNetworks, type SectionSource, section } from './section.ts';
 
@@ -20,15 +22,37 @@ export function readHealth(source: SectionSource): HealthConfig {
     timeoutMs: statedTimeoutMs ?? Math.min(2000, intervalMs),
     rise: input.integer('rise', 1, 100) ?? 2,
     fall: input.integer('fall', 1, 100) ?? 3,
-    jitter: 0.1,
+    jitter: input.number('jitter', 0, 0.5) ?? 0.1,
     concurrency: input.integer('concurrency', 1, 100_000) ?? 512,
+    perHost: input.integer('perHost', 1, 100_000) ?? 128,
+    damping: readDamping(input),
     allowExec: input.boolean('allowExec') ?? false,
     allow: readNetworks(input, 'allow') ?? [],
     deny: readNetworks(input, 'deny') ?? DENIED.flatMap((name) => parseNetwork(name)!),
   };
-  const jitter = input.raw('jitter');
-  const isFraction = typeof jitter === 'number' && jitter >= 0 && jitter <= 0.5;
-  if (jitter !== undefined && !isFraction) input.fail('jitter', 'must be a number from 0 to 0.5');
   input.finish();
-  return isFraction ? { ...config, jitter } : config;
+  return config;
 }
+
+const MOST_PENALTY = 1_000_000;
+
+function readDamping(health: InputObject): DampingSettings {
+  const input = section(health, 'damping');
+  const stated = (key: 'penalty' | 'suppress' | 'reuse' | 'max', least: number): number =>
+    input.number(key, least, MOST_PENALTY) ?? DEFAULT_DAMPING[key];
+  const damping: DampingSettings = {
+    penalty: stated('penalty', 0),
+    halfLifeMs: input.duration('halfLife', 1000, DAY_MS) ?? DEFAULT_DAMPING.halfLifeMs,
+    suppress: stated('suppress', LEAST_THRESHOLD),
+    reuse: stated('reuse', LEAST_THRESHOLD),
+    max: stated('max', LEAST_THRESHOLD),
+  };
+  const { suppress, reuse, max } = damping;
+  if (reuse >= suppress) input.fail('reuse', `must be less than suppress, which is ${suppress}`);
+  if (max < suppress) input.fail('max', `must be at least suppress, which is ${suppress}`);
+  input.finish();
+  return damping;
+}
+
+/** Below it a penalty counts as faded away. */
+const LEAST_THRESHOLD = 0.01;

@@ -1,8 +1,8 @@
 // read-schedules.ts -- the `schedules` key: when maintenance begins and ends by itself
 
+import { cronProblem, timezoneProblem } from '../health/cron.ts';
 import { InputObject } from '../registry/input.ts';
 import { idProblem, serviceProblem } from '../registry/label.ts';
-import { cronProblem, timezoneProblem } from '../schedule/cron.ts';
 import type { ScheduleConfig } from './config.ts';
 import type { SectionSource } from './section.ts';
 

@@ -9,6 +9,8 @@ export interface ProbeTarget {
   /** The instance's address: an IP, or a host name. */
   readonly address: string;
   readonly port: number;
+  /** It stands in the configuration of this machine; who wrote that may run programs and read files anyway. */
+  readonly isStatic?: boolean;
   readonly check: CheckSpec;
 }
 

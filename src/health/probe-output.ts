@@ -5,7 +5,8 @@ export const OUTPUT_LIMIT_BYTES = 4096;
 
 /**
  * `text` cut to OUTPUT_LIMIT_BYTES at a character boundary. Control characters other than tab and line feed are
- * replaced: the text comes from whatever was probed and ends up on people's terminals.
+ * replaced, and so are characters that reorder or hide others: the text comes from whatever was probed and ends up on
+ * people's terminals.
  */
 export function boundOutput(text: string): string {
   // A character is at least one octet, so this slice never cuts too much and keeps the work bounded.
@@ -16,5 +17,4 @@ export function boundOutput(text: string): string {
   return printable.slice(0, read);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+const CONTROL = /[\p{Cf}\p{Cs}\u2028\u2029]|(?![\t\n])\p{Cc}/gu;

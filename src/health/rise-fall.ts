@@ -52,6 +52,11 @@ export function step(state: RiseFallState, result: Outcome, thresholds: Threshol
   };
 }
 
+/** Has it had critical results, but not `fall` of them yet? */
+export function isFalling(state: RiseFallState): boolean {
+  return state.outcome !== undefined && state.outcome !== 'critical' && state.acrossCritical > 0;
+}
+
 const WARNING = OUTCOMES.indexOf('warning');
 const CRITICAL = OUTCOMES.indexOf('critical');
 

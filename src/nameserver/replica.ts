@@ -1,15 +1,19 @@
 // replica.ts -- the registry as a shard knows it: kept by news, read like the real one
+//
+// Every shard holds all instances, so an instance here is one object with as few parts of its own as can be.
 
+import { NO_META, NO_PORTS, STATUSES, type Status } from '../registry/instance.ts';
 import type { AnsweringInstance, AnsweringService, Member } from '../registry/member.ts';
+import { MembersById } from '../registry/members-by-id.ts';
 import type { Policy } from '../registry/policy.ts';
 import type { Cursors } from './cursors.ts';
 import { NameIndex } from './name-index.ts';
-import type { RegistryNews } from './news.ts';
+import { memberOf, type RegistryNews } from './news.ts';
 import type { RegistryNames } from './registry-names.ts';
 
 interface ReplicatedService {
   readonly name: string;
-  readonly instances: Map<string, Member>;
+  readonly instances: MembersById<ReplicatedMember>;
   policy: Policy | undefined;
   place: number;
 }
@@ -38,20 +42,14 @@ export class Replica implements RegistryNames {
   /** Apply news about the registry; returns the services whose answers may have changed. */
   apply(news: RegistryNews): Iterable<string> {
     switch (news.op) {
-      case 'member': {
-        const { member, place } = news;
-        const { id, service } = member.instance;
-        const known = this.#serviceFor(service, place);
-        const instance = compact(member.instance, known.name);
-        known.instances.set(id, { instance, status: member.status });
-        return [service, ...this.index.put(instance)];
-      }
+      case 'member':
+        return this.#put(news.member, news.place);
+      case 'members':
+        return new Set(news.members.flatMap((each) => this.#put(memberOf(news.service, each), news.place)));
       case 'bulk':
         return new Set(news.news.flatMap((each) => [...this.apply(each)]));
       case 'gone':
-        this.#services.get(news.service)?.instances.delete(news.id);
-        this.index.remove(news.id);
-        this.#forgetUnknown(news.service);
+        this.#remove(news.service, news.id);
         return [news.service];
       case 'policy':
         this.#serviceFor(news.service, news.place).policy = news.policy;
@@ -60,10 +58,29 @@ export class Replica implements RegistryNames {
     }
   }
 
+  #put(told: Member, place: number): string[] {
+    const { instance } = told;
+    const service = this.#serviceFor(instance.service, place);
+    const before = service.instances.get(instance.id);
+    const [first] = service.instances.values();
+    const member = new ReplicatedMember(told, service.name, first);
+    service.instances.put(member);
+    return [service.name, ...this.index.put(member, before)];
+  }
+
+  #remove(name: string, id: string): void {
+    const service = this.#services.get(name);
+    const member = service?.instances.get(id);
+    if (service === undefined || member === undefined) return;
+    service.instances.delete(id);
+    this.index.remove(member);
+    this.#forgetUnknown(name);
+  }
+
   #serviceFor(name: string, place: number): ReplicatedService {
     let service = this.#services.get(name);
     if (service === undefined) {
-      service = { name, instances: new Map(), policy: undefined, place };
+      service = { name, instances: new MembersById(), policy: undefined, place };
       this.#services.set(name, service);
     }
     return service;
@@ -76,12 +93,45 @@ export class Replica implements RegistryNames {
   }
 }
 
-const NO_PORTS: AnsweringInstance['ports'] = Object.freeze({});
-const NO_META: AnsweringInstance['meta'] = Object.freeze({});
+/** An instance and its status in one, sharing what is the same in many. */
+class ReplicatedMember implements Member, AnsweringInstance {
+  readonly id: string;
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  readonly ports: AnsweringInstance['ports'];
+  readonly tags: readonly string[];
+  readonly meta: AnsweringInstance['meta'];
+  readonly weight: number;
+  declare readonly ttlSeconds?: number;
+  readonly status: Status;
+  declare readonly lastAnswerableMs?: number;
+  declare readonly isFailing?: boolean;
 
-/** The same instance, sharing what is the same in many: every thread that answers holds all of them. */
-function compact(instance: AnsweringInstance, service: string): AnsweringInstance {
-  const ports = Object.keys(instance.ports).length === 0 ? NO_PORTS : instance.ports;
-  const meta = Object.keys(instance.meta).length === 0 ? NO_META : instance.meta;
-  return { ...instance, service, ports, meta };
+  /** `service`: its name as the service has it; `other`: a member of the same service, which often has the same tags. */
+  constructor(told: Member, service: string, other: ReplicatedMember | undefined) {
+    const { instance, status, lastAnswerableMs, isFailing } = told;
+    const { id, address, port, ports, tags, meta, weight, ttlSeconds } = instance;
+    this.id = id;
+    this.service = service;
+    this.address = address;
+    this.port = port;
+    this.ports = Object.keys(ports).length === 0 ? NO_PORTS : ports;
+    this.tags = other !== undefined && isSameList(tags, other.tags) ? other.tags : tags;
+    this.meta = Object.keys(meta).length === 0 ? NO_META : meta;
+    this.weight = weight;
+    // What came in a message is a string of its own.
+    this.status = STATUSES.find((each) => each === status)!;
+    if (ttlSeconds !== undefined) this.ttlSeconds = ttlSeconds;
+    if (lastAnswerableMs !== undefined) this.lastAnswerableMs = lastAnswerableMs;
+    if (isFailing) this.isFailing = true;
+  }
+
+  get instance(): AnsweringInstance {
+    return this;
+  }
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
 }

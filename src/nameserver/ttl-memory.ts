@@ -3,40 +3,34 @@
 import type { ServiceState } from '../registry/change.ts';
 import type { DomainSettings } from './domain-names.ts';
 
-interface Remembered {
-  ttlSeconds: number;
-  /** Until when answers with the larger TTL of before may live, in the caller's milliseconds. */
-  largerUntilMs: number;
-}
-
 /** Remembers, for each service, the TTL of its records and when the last larger one has died out. */
 export class TtlMemory {
-  readonly #services = new Map<string, Remembered>();
+  readonly #ttlSeconds = new Map<string, number>();
+  /** Until when answers with a larger TTL of before may live, in the caller's milliseconds; of services that had one. */
+  readonly #largerUntilMs = new Map<string, number>();
 
   /** Note a service's TTL at `nowMs`; call for every change that may have moved it. */
   note(service: ServiceState, domains: readonly DomainSettings[], nowMs: number): void {
+    const { name } = service;
     const ttlSeconds = largestTtlSeconds(service, domains);
-    const known = this.#services.get(service.name);
-    if (known === undefined) {
-      this.#services.set(service.name, { ttlSeconds, largerUntilMs: nowMs });
-      return;
+    const before = this.#ttlSeconds.get(name) ?? 0;
+    if (ttlSeconds < before) {
+      this.#largerUntilMs.set(name, Math.max(this.#largerUntilMs.get(name) ?? 0, nowMs + before * 1000));
     }
-    if (ttlSeconds < known.ttlSeconds) {
-      known.largerUntilMs = Math.max(known.largerUntilMs, nowMs + known.ttlSeconds * 1000);
-    }
-    known.ttlSeconds = ttlSeconds;
+    this.#ttlSeconds.set(name, ttlSeconds);
   }
 
   /** The service is gone. */
   forget(service: string): void {
-    this.#services.delete(service);
+    this.#ttlSeconds.delete(service);
+    this.#largerUntilMs.delete(service);
   }
 
   /** Seconds from `nowMs` until no answer given so far is in any cache that honours TTLs. */
   inForceSeconds(service: string, nowMs: number): number {
-    const known = this.#services.get(service);
-    if (known === undefined) return 0;
-    return Math.max(known.ttlSeconds, Math.ceil((known.largerUntilMs - nowMs) / 1000), 0);
+    const ttlSeconds = this.#ttlSeconds.get(service) ?? 0;
+    const largerUntilMs = this.#largerUntilMs.get(service) ?? nowMs;
+    return Math.max(ttlSeconds, Math.ceil((largerUntilMs - nowMs) / 1000));
   }
 }
 

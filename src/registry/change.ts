@@ -1,5 +1,6 @@
 // change.ts -- what the registry tells its listeners
 
+import type { Author } from './author.ts';
 import type { InstanceState } from './instance.ts';
 import type { Policy } from './policy.ts';
 
@@ -14,7 +15,11 @@ export interface Change {
   readonly service: string;
   /** The instance afterwards, or as it last was (`deregister`); undefined for `policy`. */
   readonly instance: InstanceState | undefined;
+  /** The instance as it was until then, if it was there; not for `deregister`. */
+  readonly before?: InstanceState | undefined;
   readonly atMs: number;
+  /** Undefined when it is not known, as for what another node did. */
+  readonly by?: Author | undefined;
 }
 
 /** A service as the rest of the program sees it. Known while it has an instance or a policy. */

@@ -107,6 +107,13 @@ export class InputObject {
     return this.fail(key, `must be a whole number from ${min} to ${max}`);
   }
 
+  number(key: string, min: number, max: number): number | undefined {
+    const value = this.raw(key);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && value >= min && value <= max) return value + 0;
+    return this.fail(key, `must be a number from ${min} to ${max}`);
+  }
+
   boolean(key: string): boolean | undefined {
     const value = this.raw(key);
     if (value === undefined || typeof value === 'boolean') return value;

@@ -1,5 +1,6 @@
 // instance.ts -- a registered instance, as plain data
 
+import type { DampingView } from '../health/check-report.ts';
 import type { CheckSpec, Outcome } from '../health/check-spec.ts';
 
 /** A named port (RFC 6335 service name) beside the main one. */
@@ -31,6 +32,10 @@ export interface Instance {
   readonly checks: readonly CheckSpec[];
 }
 
+/** Shared by all instances that have none. */
+export const NO_PORTS: Instance['ports'] = Object.freeze({});
+export const NO_META: Instance['meta'] = Object.freeze({});
+
 /** What an instance counts as; only `healthy` and `warning` are answered. */
 export type Status = 'pending' | 'healthy' | 'warning' | 'unhealthy' | 'draining' | 'maintenance';
 
@@ -46,6 +51,10 @@ export interface CheckState {
   readonly sinceMs: number;
   /** A check added to a live instance: until its first result it has no say in the status. */
   readonly neutral: boolean;
+  /** It has had critical results, but not yet as many in a row as it takes. */
+  readonly failing?: boolean;
+  /** Where flap damping stands, when there is something to say. */
+  readonly damping?: DampingView;
 }
 
 /** Reported load of an instance; kept in memory only. */
@@ -72,6 +81,13 @@ export interface InstanceState {
   /** When the lease runs out, in `Clock.wallMs` time. */
   readonly leaseExpiresAtMs: number | undefined;
   readonly load: Load | undefined;
+  /**
+   * When it was last answerable, in `Clock.wallMs` time, later than for any that stopped being so before; undefined
+   * while it is, and when it never was.
+   */
+  readonly lastAnswerableMs: number | undefined;
+  /** It is answerable, and a check of it is failing. */
+  readonly isFailing: boolean;
   /** True for instances from the configuration file: read-only through the API. */
   readonly isStatic: boolean;
 }

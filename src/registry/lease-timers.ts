@@ -1,13 +1,19 @@
 // lease-timers.ts -- when leases run out, on the monotonic clock
 //
 // Renewing only moves a number; the timer finds out when it fires that there is time left and sets itself again, so
-// a heartbeat costs nothing but a map write.
+// a heartbeat costs nothing but a map write. A timer may fire late, with heartbeats waiting in sockets: so one that finds
+// no time left lets them be read first and looks again.
 
 import type { Clock, Timer } from '../base/clock.ts';
+
+/** The clock of the leases may stand still; asking it again at once would only burn time. */
+const MIN_WAIT_MS = 1;
 
 interface Lease {
   expiresAtMs: number;
   timer: Timer;
+  /** It was due before, and what waited in sockets then has been read. */
+  isJudged: boolean;
 }
 
 /** One timer for each instance with a lease. */
@@ -25,7 +31,7 @@ export class LeaseTimers {
   renew(id: string, ttlMs: number): number {
     const expiresAtMs = this.#clock.monotonicMs() + ttlMs;
     const lease = this.#leases.get(id);
-    if (lease === undefined) this.#leases.set(id, { expiresAtMs, timer: this.#arm(id, ttlMs) });
+    if (lease === undefined) this.#leases.set(id, { expiresAtMs, timer: this.#arm(id, ttlMs), isJudged: false });
     else {
       // A shorter lease than before must not wait for the old timer.
       if (expiresAtMs < lease.expiresAtMs) {
@@ -33,6 +39,7 @@ export class LeaseTimers {
         lease.timer = this.#arm(id, ttlMs);
       }
       lease.expiresAtMs = expiresAtMs;
+      lease.isJudged = false;
     }
     return this.#clock.wallMs() + ttlMs;
   }
@@ -53,16 +60,22 @@ export class LeaseTimers {
   }
 
   #arm(id: string, delayMs: number): Timer {
-    return this.#clock.after(delayMs, () => {
-      const lease = this.#leases.get(id);
-      if (lease === undefined) return;
-      const leftMs = lease.expiresAtMs - this.#clock.monotonicMs();
-      if (leftMs > 0) {
-        lease.timer = this.#arm(id, leftMs);
-        return;
-      }
+    return this.#clock.after(Math.max(0, delayMs), () => this.#judge(id));
+  }
+
+  #judge(id: string): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return;
+    const leftMs = lease.expiresAtMs - this.#clock.monotonicMs();
+    if (leftMs > 0) {
+      lease.timer.cancel();
+      lease.timer = this.#arm(id, Math.max(leftMs, MIN_WAIT_MS));
+    } else if (!lease.isJudged) {
+      lease.isJudged = true;
+      this.#clock.afterTurn(() => this.#judge(id));
+    } else {
       this.#leases.delete(id);
       this.#onExpired(id);
-    });
+    }
   }
 }

@@ -10,7 +10,9 @@ export type AnsweringInstance = Pick<
 >;
 
 /** An instance and what it counts as. */
-export interface Member extends Pick<InstanceState, 'status'> {
+export interface Member
+  extends Pick<InstanceState, 'status'>,
+    Partial<Pick<InstanceState, 'lastAnswerableMs' | 'isFailing'>> {
   readonly instance: AnsweringInstance;
 }
 

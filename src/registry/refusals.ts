@@ -1,6 +1,9 @@
 // refusals.ts -- why the registry refuses a command
 
 import { CodedError } from '../base/errors.ts';
+import type { Instance, InstanceState } from './instance.ts';
+import type { Precondition } from './store.ts';
+import { storedKey } from './stored.ts';
 
 /** Nobody has this id. */
 export function unknownInstance(id: string): CodedError {
@@ -16,4 +19,16 @@ export function checkRevision(id: string, revision: number, wanted: number | und
 /** Static instances change with their file only. */
 export function readOnly(id: string): CodedError {
   return new CodedError('read_only', `instance '${id}' comes from the configuration file`);
+}
+
+/** Throws CodedError `read_only` or `id_taken` unless the registration may take the place of the current one. */
+export function checkReplaceable(current: InstanceState, instance: Instance): void {
+  if (current.isStatic) throw readOnly(instance.id);
+  if (current.instance.service === instance.service) return;
+  throw new CodedError('id_taken', `id '${instance.id}' belongs to service '${current.instance.service}'`);
+}
+
+/** Holds while the registration is what `current` shows (not in the store: undefined, or a static instance). */
+export function unchanged(id: string, current: InstanceState | undefined): Precondition {
+  return { key: storedKey('instance', id), revision: current?.revision ?? 0 };
 }

@@ -6,28 +6,33 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
-import { CodedError, errorMessage } from '../base/errors.ts';
+import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { CheckSpec, ProbeResult } from '../health/check-spec.ts';
+import type { CheckReport } from '../health/check-report.ts';
+import type { CheckSpec } from '../health/check-spec.ts';
+import { type Author, CONFIG, checkAuthor, LEASE } from './author.ts';
+import { type BatchResult, commitBatch } from './batch.ts';
 import type { Change, ServiceState } from './change.ts';
+import type { PastChange } from './change-history.ts';
+import { withCheck, withoutCheck } from './check-set.ts';
 import { ExpiredLeases } from './expired-leases.ts';
+import { HistoryKeeper, type HistoryOptions } from './history-keeper.ts';
+import { Holds } from './holds.ts';
 import type { Instance, InstanceState, Load } from './instance.ts';
-import { LeaseTimers } from './lease-timers.ts';
+import { Leases } from './leases.ts';
 import type { Policy } from './policy.ts';
-import { checkRevision, readOnly, unknownInstance } from './refusals.ts';
+import { checkReplaceable, checkRevision, readOnly, unchanged, unknownInstance } from './refusals.ts';
 import { Roster } from './roster.ts';
+import { StaticInstances } from './static-instances.ts';
 import { StatusSaver } from './status-saver.ts';
-import type { CommittedBatch, Mutation, Precondition, Store } from './store.ts';
-import { inLoadOrder, readStored, type StoredHold, type StoredInstance, storedKey } from './stored.ts';
-import { Turns } from './turns.ts';
+import type { CommittedBatch } from './store.ts';
+import { inLoadOrder, readStored, removal, type StoredInstance, storedKey } from './stored.ts';
+import type { BatchOperation } from './validate-batch.ts';
+import { Writes } from './writes.ts';
 
-/** A write that lost against another node's tries again with what the other wrote. */
-const MAX_ATTEMPTS = 8;
-
-export interface RegistryOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface RegistryOptions extends HistoryOptions {
+  /** Heartbeats cannot come yet: leases stand still until `openLeases`. */
+  readonly leasesWait?: boolean;
 }
 
 /** What a registration came to. */
@@ -36,34 +41,41 @@ interface Registered {
   readonly isNew: boolean;
 }
 
+/** Every command takes the author of the change last, for the history and the watchers. */
 export class Registry {
-  readonly #store: Store;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #writes: Writes;
   readonly #roster: Roster;
-  readonly #leases: LeaseTimers;
+  readonly #holds: Holds;
+  readonly #static: StaticInstances;
+  readonly #leases: Leases;
   readonly #saver: StatusSaver;
-  readonly #turns = new Turns();
   readonly #expired: ExpiredLeases;
+  readonly #history: HistoryKeeper;
   readonly #listeners = new Set<(change: Change) => void>();
+  /** Who causes the changes that the roster tells at this moment. */
+  #author: Author | undefined;
   #unwatch: () => void = () => {};
-  #staticIds = new Set<string>();
-  #stopped = false;
 
   private constructor(options: RegistryOptions, firstSequence: number) {
-    this.#store = options.store;
-    this.#clock = options.clock;
-    this.#log = options.log;
-    this.#roster = new Roster(options.clock, firstSequence, (change) => this.#tell(change));
-    this.#leases = new LeaseTimers(options.clock, (id) => this.#leaseExpired(id));
+    const { store, clock, log } = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#writes = new Writes(store);
+    this.#roster = new Roster(clock, firstSequence, (change) => this.#tell(change));
+    this.#holds = new Holds(this.#roster, this.#writes);
+    this.#static = new StaticInstances({ clock, log, roster: this.#roster, writes: this.#writes });
+    this.#leases = new Leases({ store, clock, log, onExpired: (id) => this.#leaseExpired(id) });
     this.#expired = new ExpiredLeases({
-      clock: options.clock,
-      log: options.log,
-      turns: this.#turns,
+      clock,
+      log,
+      turns: this.#writes.turns,
       isDue: (id) => this.#roster.isLeaseExpired(id) && !this.#existing(id).isStatic,
-      remove: (id) => this.#remove(id),
+      remove: (id) => this.#remove(id, LEASE),
     });
-    this.#saver = new StatusSaver(options.store, this.#roster, options.clock, options.log);
+    this.#saver = new StatusSaver(store, this.#roster, clock, log);
+    this.#history = new HistoryKeeper(options);
   }
 
   /** Load everything from the store and follow it from there. Rejects as the store's `load` does. */
@@ -83,9 +95,17 @@ export class Registry {
     registry.#unwatch = unwatch;
     for (const record of inLoadOrder(snapshot.records)) registry.#applyOne(record.key, record.value, record.revision);
     registry.#roster.endRestoring();
+    registry.#history.endRestoring();
     for (const batch of early) if (batch.revision > snapshot.revision) registry.#apply(batch);
     state.registry = registry;
+    await registry.#leases.endRestoring();
+    if (options.leasesWait !== true) registry.openLeases();
     return registry;
+  }
+
+  /** Heartbeats can come from now on: leases run. */
+  openLeases(): void {
+    this.#leases.open();
   }
 
   /** Hear of every change from now on; returns the way to stop. Listeners run synchronously and must not throw. */
@@ -124,68 +144,64 @@ export class Registry {
     return this.#roster.instances();
   }
 
+  /** The last changes of a service, newest first, of one that is gone too; undefined when none are known. */
+  history(service: string, limit: number): readonly PastChange[] | undefined {
+    return this.#history.of(service, limit);
+  }
+
   /**
    * Register or replace. Repeating a registration as it is writes nothing and renews its lease.
    * Throws CodedError: `id_taken`, `already_registered` (with `onlyNew`), `read_only`, `store_unavailable`.
    */
-  async register(instance: Instance, onlyNew = false, ifRevision?: number): Promise<Registered> {
+  async register(instance: Instance, onlyNew = false, ifRevision?: number, by?: Author): Promise<Registered> {
     let isNew = true;
     const state = await this.#write(instance.id, async () => {
       const current = this.#roster.instance(instance.id);
       isNew = current === undefined;
       checkRevision(instance.id, current?.revision ?? 0, ifRevision);
-      if (current !== undefined) this.#checkReplaceable(current, instance, onlyNew);
-      if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
-        await this.#commitInstance(instance, current);
+      if (current !== undefined) {
+        checkReplaceable(current, instance);
+        if (onlyNew) throw new CodedError('already_registered', `instance '${instance.id}' is registered already`);
       }
-      this.#renewLease(instance.id, undefined);
+      if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
+        await this.#commitInstance(instance, current, by);
+      }
+      this.#as(by, () => this.#renewLease(instance.id, undefined));
     });
     return { state, isNew };
   }
 
-  #checkReplaceable(current: InstanceState, instance: Instance, onlyNew: boolean): void {
-    if (current.isStatic) throw readOnly(instance.id);
-    if (current.instance.service !== instance.service) {
-      const message = `id '${instance.id}' belongs to service '${current.instance.service}'`;
-      throw new CodedError('id_taken', message);
-    }
-    if (onlyNew) throw new CodedError('already_registered', `instance '${instance.id}' is registered already`);
-  }
-
   /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
-  async deregister(id: string): Promise<void> {
-    await this.#turns.take(id, () => this.#remove(id));
+  async deregister(id: string, by?: Author): Promise<void> {
+    await this.#writes.turns.take(id, () => this.#remove(id, by));
   }
 
-  async #remove(id: string): Promise<void> {
+  async #remove(id: string, by: Author | undefined): Promise<void> {
     if (this.#existing(id).isStatic) throw readOnly(id);
-    const kinds = ['instance', 'status', 'hold'] as const;
-    await this.#commit(
-      kinds.map((kind) => ({ key: storedKey(kind, id), value: undefined })),
-      [],
-    );
+    await this.#writes.commit(removal(id), [], by);
+  }
+
+  /**
+   * Register and deregister many, whose ids all differ, in one durable commit. Registrations that are there as they are
+   * write nothing; all renew their leases. Throws CodedError as `commitBatch` does, changing nothing.
+   */
+  async batch(operations: readonly BatchOperation[], by?: Author): Promise<BatchResult[]> {
+    const parts = { roster: this.#roster, writes: this.#writes, clock: this.#clock };
+    const results = await commitBatch(operations, parts, by);
+    this.#as(by, () => {
+      for (const { op, id } of operations) if (op === 'register') this.#renewLease(id, undefined);
+    });
+    return results;
   }
 
   /** Add or replace one check. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
-  async putCheck(id: string, check: CheckSpec): Promise<InstanceState> {
-    return await this.#changeChecks(id, (checks) => {
-      const at = checks.findIndex((each) => each.id === check.id);
-      return at < 0 ? [...checks, check] : checks.with(at, check);
-    });
+  async putCheck(id: string, check: CheckSpec, by?: Author): Promise<InstanceState> {
+    return await this.update(id, (instance) => withCheck(instance, check), undefined, by);
   }
 
   /** Remove one check. Throws CodedError: `unknown_instance`, `unknown_check`, `read_only`, `store_unavailable`. */
-  async deleteCheck(id: string, checkId: string): Promise<void> {
-    await this.#changeChecks(id, (checks) => {
-      if (!checks.some((each) => each.id === checkId)) {
-        throw new CodedError('unknown_check', `instance '${id}' has no check '${checkId}'`);
-      }
-      return checks.filter((each) => each.id !== checkId);
-    });
-  }
-
-  async #changeChecks(id: string, change: (checks: readonly CheckSpec[]) => CheckSpec[]): Promise<InstanceState> {
-    return await this.update(id, (instance) => ({ ...instance, checks: change(instance.checks) }));
+  async deleteCheck(id: string, checkId: string, by?: Author): Promise<void> {
+    await this.update(id, (instance) => withoutCheck(instance, checkId), undefined, by);
   }
 
   /**
@@ -193,60 +209,55 @@ export class Registry {
    * revision. `change` may be called again when another node was faster.
    * Throws CodedError: `unknown_instance`, `read_only`, `precondition_failed`, `store_unavailable`.
    */
-  async update(id: string, change: (instance: Instance) => Instance, ifRevision?: number): Promise<InstanceState> {
+  async update(
+    id: string,
+    change: (instance: Instance) => Instance,
+    ifRevision?: number,
+    by?: Author,
+  ): Promise<InstanceState> {
     return await this.#write(id, async () => {
       const current = this.#existing(id);
       if (current.isStatic) throw readOnly(id);
       checkRevision(id, current.revision, ifRevision);
       const instance = change(current.instance);
-      if (!isDeepStrictEqual(current.instance, instance)) await this.#commitInstance(instance, current);
+      if (!isDeepStrictEqual(current.instance, instance)) await this.#commitInstance(instance, current, by);
     });
   }
 
-  async #commitInstance(instance: Instance, current: InstanceState | undefined): Promise<void> {
+  async #commitInstance(instance: Instance, current: InstanceState | undefined, by: Author | undefined): Promise<void> {
     const registeredAtMs = current?.registeredAtMs ?? this.#clock.wallMs();
     const value: StoredInstance = { instance, registeredAtMs };
-    await this.#commit([{ key: storedKey('instance', instance.id), value }], [unchanged(instance.id, current)]);
+    await this.#writes.commit(
+      [{ key: storedKey('instance', instance.id), value }],
+      [unchanged(instance.id, current)],
+      by,
+    );
   }
 
   /** Take an instance out of the answers, or back, keeping it registered. Throws CodedError. */
-  async setDraining(id: string, draining: boolean): Promise<InstanceState> {
-    return await this.#setHold(id, { draining });
+  async setDraining(id: string, draining: boolean, by?: Author): Promise<InstanceState> {
+    return await this.#holds.set(id, { draining }, by);
   }
 
   /** Put one instance into maintenance, with the reason, or end it (undefined). Throws CodedError. */
-  async setMaintenance(id: string, reason: string | undefined): Promise<InstanceState> {
-    return await this.#setHold(id, { maintenance: reason ?? null });
-  }
-
-  async #setHold(id: string, change: Partial<StoredHold>): Promise<InstanceState> {
-    return await this.#write(id, async () => {
-      const current = this.#existing(id);
-      const before = this.#roster.holdOf(id);
-      const hold: StoredHold = { ...before, ...change };
-      if (isDeepStrictEqual(hold, before)) return;
-      const isIdle = !hold.draining && hold.maintenance === null;
-      const mutation = { key: storedKey('hold', id), value: isIdle ? undefined : hold };
-      // Not without its instance: a hold left behind would meet the next one of that id.
-      await this.#commit([mutation], [unchanged(id, current)]);
-    });
+  async setMaintenance(id: string, reason: string | undefined, by?: Author): Promise<InstanceState> {
+    return await this.#holds.set(id, { maintenance: reason ?? null }, by);
   }
 
   /** Put a whole service, with every instance it has or will have, into maintenance, or end it. */
-  async setServiceMaintenance(name: string, reason: string | undefined): Promise<void> {
-    const value: StoredHold | undefined = reason === undefined ? undefined : { draining: false, maintenance: reason };
-    await this.#commit([{ key: storedKey('hold-service', name), value }], []);
+  async setServiceMaintenance(name: string, reason: string | undefined, by?: Author): Promise<void> {
+    await this.#holds.setService(name, reason, by);
   }
 
   /**
    * Set or delete (undefined) a service's policy; with `ifRevision`, only while that is its revision (0: none).
    * Throws CodedError: `precondition_failed`, `store_unavailable`.
    */
-  async setPolicy(name: string, policy: Policy | undefined, ifRevision?: number): Promise<void> {
+  async setPolicy(name: string, policy: Policy | undefined, ifRevision?: number, by?: Author): Promise<void> {
     const key = storedKey('policy', name);
     const preconditions = ifRevision === undefined ? [] : [{ key, revision: ifRevision }];
     try {
-      await this.#commit([{ key, value: policy }], preconditions);
+      await this.#writes.turns.take(key, () => this.#writes.commit([{ key, value: policy }], preconditions, by));
     } catch (error) {
       if (!(error instanceof CodedError && error.code === 'conflict')) throw error;
       throw new CodedError('precondition_failed', `the policy of '${name}' is not at revision ${ifRevision}`);
@@ -257,15 +268,21 @@ export class Registry {
    * Renew the lease and note the load. Returns when the lease runs out, if there is one. Throws CodedError
    * `unknown_instance`, also when the instance is just being deregistered because its lease ran out.
    */
-  heartbeat(id: string, load: Load | undefined): number | undefined {
+  heartbeat(id: string, load: Load | undefined, by?: Author): number | undefined {
     this.#existing(id);
     if (this.#expired.isLeaving(id)) throw unknownInstance(id);
-    return this.#renewLease(id, load);
+    return this.#as(by, () => this.#renewLease(id, load));
   }
 
-  /** A check's outcome after rise and fall; takes effect at once and is stored behind. */
-  reportResult(id: string, checkId: string, result: ProbeResult): void {
-    if (this.#roster.applyResult(id, checkId, result)) this.#saver.mark(id);
+  /**
+   * A check's outcome after rise and fall; takes effect at once and is stored behind. Tells whether `isFailing` changed
+   * and nothing else: that is no change to tell listeners of.
+   */
+  reportResult(id: string, checkId: string, result: CheckReport): boolean {
+    const wasFailing = this.#roster.instance(id)?.isFailing;
+    const isNew = this.#as(checkAuthor(checkId), () => this.#roster.applyResult(id, checkId, result));
+    if (isNew) this.#saver.mark(id);
+    return !isNew && this.#roster.instance(id)?.isFailing !== wasFailing;
   }
 
   /** Resolves when the outcomes reported so far are stored (or cannot be). */
@@ -275,43 +292,22 @@ export class Registry {
 
   /** Replace the instances that come from the configuration. Throws CodedError `id_taken`, changing nothing. */
   setStatic(instances: readonly Instance[]): void {
-    this.checkStatic(instances);
-    const ids = new Set(instances.map((instance) => instance.id));
-    for (const id of this.#staticIds) if (!ids.has(id)) this.#removeStatic(id);
-    this.#staticIds = ids;
-    for (const instance of instances) {
-      const current = this.#roster.instance(instance.id);
-      if (current !== undefined && isDeepStrictEqual(current.instance, instance)) continue;
-      const registeredAtMs = current?.registeredAtMs ?? this.#clock.wallMs();
-      this.#roster.put(instance, { revision: 0, registeredAtMs, isStatic: true });
-    }
+    this.#as(CONFIG, () => this.#static.set(instances));
   }
 
   /** Could these be set? Throws CodedError `id_taken` when an id is registered through the API. */
   checkStatic(instances: readonly Instance[]): void {
-    for (const { id } of instances) {
-      const current = this.#roster.instance(id);
-      if (current === undefined || current.isStatic) continue;
-      throw new CodedError('id_taken', `static instance '${id}': the id is registered through the API already`);
-    }
-  }
-
-  #removeStatic(id: string): void {
-    const isHeld = this.#roster.isHeld(id);
-    this.#roster.remove(id);
-    if (!isHeld) return;
-    this.#commit([{ key: storedKey('hold', id), value: undefined }], []).catch((error: unknown) => {
-      this.#log.warn({ instance: id, reason: errorMessage(error) }, 'what was held of a static instance stays stored');
-    });
+    this.#static.check(instances);
   }
 
   /** Stop timers and store what is waiting; the store itself stays open. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#leases.stop();
+    this.#writes.stop();
     this.#expired.stop();
+    await this.#leases.stop();
     await this.#saver.flush();
     this.#saver.stop();
+    await this.#history.stop();
     this.#unwatch();
   }
 
@@ -322,43 +318,41 @@ export class Registry {
   }
 
   #renewLease(id: string, load: Load | undefined): number | undefined {
-    const ttlMs = this.#roster.instance(id)?.instance.leaseTtlMs;
-    if (ttlMs === undefined) this.#leases.drop(id);
-    const expiresAtMs = ttlMs === undefined ? undefined : this.#leases.renew(id, ttlMs);
+    const expiresAtMs = this.#leases.renew(this.#existing(id));
     this.#roster.renew(id, expiresAtMs, load);
     return expiresAtMs;
   }
 
   #leaseExpired(id: string): void {
     this.#log.info({ instance: id }, 'lease expired');
-    this.#roster.expireLease(id);
+    this.#as(LEASE, () => this.#roster.expireLease(id));
     this.#expired.begin(id);
-  }
-
-  async #commit(mutations: readonly Mutation[], preconditions: readonly Precondition[]): Promise<void> {
-    if (this.#stopped) throw new CodedError('stopping', 'the server is stopping');
-    await this.#store.commit(mutations, preconditions);
   }
 
   /** Run a write in the id's turn, again when another node was faster. Returns the instance as it is then. */
   async #write(id: string, attempt: () => Promise<void>): Promise<InstanceState> {
-    return await this.#turns.take(id, async () => {
-      for (let tries = 1; ; tries++) {
-        try {
-          await attempt();
-          return this.#existing(id);
-        } catch (error) {
-          if (!(error instanceof CodedError && error.code === 'conflict') || tries >= MAX_ATTEMPTS) throw error;
-        }
-      }
+    return await this.#writes.inTurn([id], async () => {
+      await attempt();
+      return this.#existing(id);
     });
+  }
+
+  /** Let the roster tell changes as this author's. */
+  #as<T>(by: Author | undefined, work: () => T): T {
+    const before = this.#author;
+    this.#author = by;
+    try {
+      return work();
+    } finally {
+      this.#author = before;
+    }
   }
 
   #apply(batch: CommittedBatch): void {
     for (const { key, value } of batch.mutations) {
       const entry = readStored(key, value);
       const before = entry?.kind === 'instance' ? this.#roster.instance(entry.id) : undefined;
-      this.#applyOne(key, value, batch.revision);
+      this.#as(this.#writes.authorOf(key), () => this.#applyOne(key, value, batch.revision));
       if (before === undefined) continue;
       // Checks may have gone or begun anew; what is stored of them must follow.
       const { checks = [] } = this.#roster.instance(before.instance.id)?.instance ?? {};
@@ -372,25 +366,25 @@ export class Registry {
       this.#log.warn({ key }, 'unknown key in the store, left alone');
       return;
     }
+    if (entry.kind === 'history') this.#history.restore(entry.value);
+    if (entry.kind === 'history' || this.#leases.restore(entry)) return;
     this.#roster.apply(entry, revision);
     if (entry.kind !== 'instance') return;
     if (entry.value === undefined) this.#leases.drop(entry.id);
-    else if (!this.#leases.has(entry.id)) this.#renewLease(entry.id, undefined);
+    else if (entry.value.instance.leaseTtlMs === undefined || !this.#leases.has(entry.id))
+      this.#renewLease(entry.id, undefined);
   }
 
   #tell(change: Change): void {
+    const told = { ...change, by: this.#author };
+    this.#history.record(told, this.#roster.service(told.service)?.policy);
     for (const listener of this.#listeners) {
       try {
-        listener(change);
+        listener(told);
       } catch (error) {
         // A bug above us; the rest of the batch must be applied all the same.
         this.#log.error({ err: error, kind: change.kind, service: change.service }, 'a registry listener threw');
       }
     }
   }
-}
-
-/** Holds while the registration is what `current` shows (not in the store: undefined, or a static instance). */
-function unchanged(id: string, current: InstanceState | undefined): Precondition {
-  return { key: storedKey('instance', id), revision: current?.revision ?? 0 };
 }

@@ -5,15 +5,25 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
-import type { ProbeResult } from '../health/check-spec.ts';
+import type { CheckReport } from '../health/check-report.ts';
 import type { Change, ChangeKind, ServiceState } from './change.ts';
-import { type CheckState, type Instance, type InstanceState, isAnswerable, type Load } from './instance.ts';
+import {
+  type CheckState,
+  type Instance,
+  type InstanceState,
+  isAnswerable,
+  type Load,
+  NO_META,
+  NO_PORTS,
+  type Status,
+} from './instance.ts';
+import { MembersById } from './members-by-id.ts';
 import type { Policy } from './policy.ts';
 import { deriveStatus } from './status.ts';
 import type { StoredEntry, StoredHold, StoredStatus } from './stored.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-type Service = Mutable<Omit<ServiceState, 'instances'>> & { readonly instances: Map<string, InstanceState> };
+type Service = Mutable<Omit<ServiceState, 'instances'>> & { readonly instances: MembersById<InstanceState> };
 
 const NO_HOLD: StoredHold = { draining: false, maintenance: null };
 
@@ -28,6 +38,8 @@ export class Roster {
   readonly #holds = new Map<string, StoredHold>();
   readonly #restored = new Map<string, StoredStatus>();
   readonly #expiredLeases = new Set<string>();
+  /** The latest `lastAnswerableMs`. */
+  #newestEndMs = 0;
   #isRestoring = true;
   #sequence: number;
 
@@ -120,11 +132,12 @@ export class Roster {
     this.#restored.delete(instance.id);
     this.#expiredLeases.delete(instance.id);
     const state = {
-      instance,
+      instance: sparing(instance, this.#serviceFor(instance.service)),
       ...about,
       checks: carryOver(instance, before, restored, this.#clock.wallMs()),
       leaseExpiresAtMs: before?.leaseExpiresAtMs,
       load: before?.load,
+      lastAnswerableMs: before === undefined ? restored?.lastAnswerableMs : before.lastAnswerableMs,
     };
     this.#store(state, before === undefined ? 'register' : 'update');
   }
@@ -141,11 +154,11 @@ export class Roster {
     const { id, service } = state.instance;
     this.#instances.delete(id);
     this.#services.get(service)?.instances.delete(id);
-    this.#changed('deregister', service, state);
+    this.#changed('deregister', service, state, undefined);
   }
 
   /** A check's news: its outcome after rise and fall. Tells whether the outcome changed. */
-  applyResult(id: string, checkId: string, result: ProbeResult): boolean {
+  applyResult(id: string, checkId: string, result: CheckReport): boolean {
     const state = this.#instances.get(id);
     if (state === undefined || !state.instance.checks.some((check) => check.id === checkId)) return false;
     const before = state.checks[checkId];
@@ -156,8 +169,11 @@ export class Roster {
       latencyMs: result.latencyMs,
       sinceMs: changed || before === undefined ? this.#clock.wallMs() : before.sinceMs,
       neutral: false,
+      ...(result.failing ? { failing: true } : {}),
+      ...(result.damping === undefined ? {} : { damping: result.damping }),
     };
-    this.#store({ ...state, checks: { ...state.checks, [checkId]: after } }, changed ? 'health' : undefined);
+    const load = result.load === undefined ? state.load : { ...state.load, connections: result.load };
+    this.#store({ ...state, checks: { ...state.checks, [checkId]: after }, load }, changed ? 'health' : undefined);
     return changed;
   }
 
@@ -195,37 +211,70 @@ export class Roster {
     const service = this.#serviceFor(name);
     service.policy = policy;
     service.policyRevision = policy === undefined ? 0 : revision;
-    this.#changed('policy', name, undefined);
+    this.#changed('policy', name, undefined, undefined);
   }
 
   /** Complete a draft with its status, put it in place, and say so when `kind` is given. */
   #store(
-    draft: Omit<InstanceState, 'status' | 'reason' | 'draining' | 'maintenance'>,
+    draft: Omit<InstanceState, 'status' | 'reason' | 'draining' | 'maintenance' | 'isFailing'>,
     kind: ChangeKind | undefined,
   ): void {
-    const { id } = draft.instance;
-    const service = this.#serviceFor(draft.instance.service);
+    const { instance, revision, registeredAtMs, checks, leaseExpiresAtMs, load, isStatic } = draft;
+    const { id } = instance;
+    const service = this.#serviceFor(instance.service);
     const hold = this.holdOf(id);
     const maintenance = hold.maintenance ?? service.maintenance;
-    const verdict = deriveStatus({
-      checks: draft.instance.checks,
-      states: draft.checks,
-      draining: hold.draining,
+    const { draining } = hold;
+    const leaseExpired = this.#expiredLeases.has(id);
+    const { status, reason } = deriveStatus({
+      checks: instance.checks,
+      states: checks,
+      draining,
       maintenance,
-      leaseExpired: this.#expiredLeases.has(id),
+      leaseExpired,
     });
-    const state: InstanceState = { ...draft, ...verdict, draining: hold.draining, maintenance };
+    const before = this.#instances.get(id);
+    // Written out: an object made by spreading others takes half as much again, and there is one for every instance.
+    const state: InstanceState = {
+      instance,
+      status,
+      reason,
+      revision,
+      registeredAtMs,
+      checks,
+      draining,
+      maintenance,
+      leaseExpiresAtMs,
+      load,
+      lastAnswerableMs: this.#lastAnswerableMs(status, before?.status, draft.lastAnswerableMs),
+      isFailing: isAnswerable(status) && isSomeFailing(checks),
+      isStatic,
+    };
     this.#instances.set(id, state);
-    service.instances.set(id, state);
-    if (kind !== undefined) this.#changed(kind, service.name, state);
+    service.instances.put(state);
+    if (kind !== undefined) this.#changed(kind, service.name, state, before);
   }
 
-  #changed(kind: ChangeKind, name: string, instance: InstanceState | undefined): void {
+  /** See `InstanceState`; `knownMs` is what it was. Later than all before, whatever the wall clock does. */
+  #lastAnswerableMs(status: Status, before: Status | undefined, knownMs: number | undefined): number | undefined {
+    if (isAnswerable(status)) return undefined;
+    const ends = before !== undefined && isAnswerable(before);
+    const endMs = ends ? Math.max(this.#clock.wallMs(), this.#newestEndMs + 1) : knownMs;
+    this.#newestEndMs = Math.max(this.#newestEndMs, endMs ?? 0);
+    return endMs;
+  }
+
+  #changed(
+    kind: ChangeKind,
+    name: string,
+    instance: InstanceState | undefined,
+    before: InstanceState | undefined,
+  ): void {
     const sequence = ++this.#sequence;
     const service = this.#services.get(name);
     if (service !== undefined) service.index = sequence;
     this.#forgetUnknown(name);
-    this.#emit({ sequence, kind, service: name, instance, atMs: this.#clock.wallMs() });
+    this.#emit({ sequence, kind, service: name, instance, before, atMs: this.#clock.wallMs() });
   }
 
   #serviceFor(name: string): Service {
@@ -233,7 +282,7 @@ export class Roster {
     if (service === undefined) {
       service = {
         name,
-        instances: new Map(),
+        instances: new MembersById(),
         policy: undefined,
         policyRevision: 0,
         index: this.#sequence,
@@ -255,6 +304,28 @@ export class Roster {
 
 function isKnown(service: Service): boolean {
   return service.instances.size > 0 || service.policy !== undefined;
+}
+
+const NO_TAGS: readonly string[] = Object.freeze([]);
+const NO_CHECKS: Instance['checks'] = Object.freeze([]);
+/** Fields that every instance has. */
+const FIELDS = 9;
+
+/** The same instance, with what is the same in many shared: what came from a store has a copy of everything. */
+function sparing(instance: Instance, { name, instances }: Service): Instance {
+  const { id, address, port, weight } = instance;
+  const [other] = instances.values();
+  const ports = Object.keys(instance.ports).length === 0 ? NO_PORTS : instance.ports;
+  const meta = Object.keys(instance.meta).length === 0 ? NO_META : instance.meta;
+  const tags = sharedTags(instance.tags, other?.instance.tags ?? NO_TAGS);
+  const checks = instance.checks.length === 0 ? NO_CHECKS : instance.checks;
+  const common = { id, service: name, address, port, ports, tags, meta, weight, checks };
+  return Object.freeze(Object.keys(instance).length === FIELDS ? common : { ...instance, ...common });
+}
+
+function sharedTags(tags: readonly string[], others: readonly string[]): readonly string[] {
+  if (tags.length === 0) return NO_TAGS;
+  return tags.length === others.length && tags.every((tag, i) => tag === others[i]) ? others : tags;
 }
 
 /** Shared by all instances without checks. */
@@ -294,6 +365,11 @@ function carryOver(
     }
   }
   return states;
+}
+
+function isSomeFailing(checks: Readonly<Record<string, CheckState>>): boolean {
+  for (const id in checks) if (checks[id]?.failing) return true;
+  return false;
 }
 
 /** Does a check that stays as it is say that the instance is critical? */

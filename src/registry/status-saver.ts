@@ -97,11 +97,12 @@ export class StatusSaver {
   }
 }
 
-function statusMutation({ instance, checks: states }: InstanceState): Mutation {
+function statusMutation({ instance, checks: states, lastAnswerableMs }: InstanceState): Mutation {
   const checks: StoredStatus['checks'] = Object.fromEntries(
     Object.entries(states).flatMap(([checkId, { outcome, output, sinceMs, neutral }]) =>
       outcome === undefined && !neutral ? [] : [[checkId, { outcome: outcome ?? null, output, sinceMs }]],
     ),
   );
-  return { key: storedKey('status', instance.id), value: { checks } satisfies StoredStatus };
+  const value: StoredStatus = lastAnswerableMs === undefined ? { checks } : { checks, lastAnswerableMs };
+  return { key: storedKey('status', instance.id), value };
 }

@@ -31,7 +31,7 @@ export function deriveStatus(input: StatusInput): Verdict {
   const waiting = input.checks.filter((check) => isAwaited(input.states[check.id])).map((check) => check.id);
   if (waiting.length > 0) return { status: 'pending', reason: `check ${waiting.join(', ')} has no result yet` };
   const critical = named(input, 'critical');
-  if (critical.length > 0) return { status: 'unhealthy', reason: `check ${critical.join(', ')} is critical` };
+  if (critical.length > 0) return { status: 'unhealthy', reason: whyCritical(critical, input.states) };
   const warning = named(input, 'warning');
   if (warning.length > 0) return { status: 'warning', reason: `check ${warning.join(', ')} warns` };
   return { status: 'healthy', reason: 'all checks pass' };
@@ -39,6 +39,13 @@ export function deriveStatus(input: StatusInput): Verdict {
 
 function named(input: StatusInput, outcome: Outcome): string[] {
   return input.checks.filter((check) => input.states[check.id]?.outcome === outcome).map((check) => check.id);
+}
+
+function whyCritical(ids: readonly string[], states: StatusInput['states']): string {
+  const held = ids.filter((id) => states[id]?.damping?.suppressed);
+  // One that fails by its own results is the better reason.
+  if (held.length < ids.length) return `check ${ids.filter((id) => !held.includes(id)).join(', ')} is critical`;
+  return `check ${held.join(', ')} is held critical until it is calm: it changed too often`;
 }
 
 function isAwaited(state: CheckState | undefined): boolean {

@@ -2,12 +2,18 @@
 //
 //   instance/<id>          the registration          hold/<id>              draining, maintenance
 //   status/<id>            outcomes of its checks    hold-service/<name>    maintenance of a whole service
-//   policy/<service>       its policy
+//   policy/<service>       its policy              leases/<page>          when leases end, many to a record
+//   lease-clock/up         how far the time of the leases has come
+//   history/<slot>         one of the last changes, for the history
+//
+// Leases are stored behind, in one batch a second (lease-saver.ts). Their time is that in which heartbeats could come,
+// over all starts (lease-clock.ts): a lease that nobody renews is not written again, only the time moves on.
 
 import type { Outcome } from '../health/check-spec.ts';
+import type { PastChange } from './change-history.ts';
 import type { Instance } from './instance.ts';
 import type { Policy } from './policy.ts';
-import type { StoreRecord } from './store.ts';
+import type { Mutation, StoreRecord } from './store.ts';
 
 export interface StoredInstance {
   readonly instance: Instance;
@@ -17,11 +23,29 @@ export interface StoredInstance {
 /** Outcomes by check id, so that a restart begins where it stopped; null: neutral, and no result yet. */
 export interface StoredStatus {
   readonly checks: Readonly<Record<string, { outcome: Outcome | null; output: string; sinceMs: number }>>;
+  /** `InstanceState.lastAnswerableMs`. */
+  readonly lastAnswerableMs?: number;
 }
 
 export interface StoredHold {
   readonly draining: boolean;
   readonly maintenance: string | null;
+}
+
+/** Text of lease-pages.ts; ends are in `LeaseClock` time. */
+export interface StoredLeases {
+  readonly leases: string;
+}
+
+export interface StoredLeaseClock {
+  /** `LeaseClock` time, no less than what was reached when the next of these would have been stored. */
+  readonly upMs: number;
+}
+
+export interface StoredPastChange {
+  /** Counts up over all starts; the slot is this modulo their number. */
+  readonly number: number;
+  readonly change: PastChange;
 }
 
 /** A store key taken apart, with its value in the shape that belongs to it; value undefined: deleted. */
@@ -30,15 +54,33 @@ export type StoredEntry =
   | { readonly kind: 'status'; readonly id: string; readonly value: StoredStatus | undefined }
   | { readonly kind: 'hold'; readonly id: string; readonly value: StoredHold | undefined }
   | { readonly kind: 'hold-service'; readonly id: string; readonly value: StoredHold | undefined }
-  | { readonly kind: 'policy'; readonly id: string; readonly value: Policy | undefined };
+  | { readonly kind: 'policy'; readonly id: string; readonly value: Policy | undefined }
+  | { readonly kind: 'leases'; readonly id: string; readonly value: StoredLeases | undefined }
+  | { readonly kind: 'lease-clock'; readonly id: string; readonly value: StoredLeaseClock | undefined }
+  | { readonly kind: 'history'; readonly id: string; readonly value: StoredPastChange | undefined };
 
 export type StoredKind = StoredEntry['kind'];
 
-const KINDS: readonly StoredKind[] = ['instance', 'status', 'hold', 'hold-service', 'policy'];
+const KINDS: readonly StoredKind[] = [
+  'instance',
+  'status',
+  'hold',
+  'hold-service',
+  'policy',
+  'leases',
+  'lease-clock',
+  'history',
+];
 
 /** The key of an entry. */
 export function storedKey(kind: StoredKind, id: string): string {
   return `${kind}/${id}`;
+}
+
+/** Takes an instance out with all that is stored of it. */
+export function removal(id: string): Mutation[] {
+  const kinds = ['instance', 'status', 'hold'] as const;
+  return kinds.map((kind) => ({ key: storedKey(kind, id), value: undefined }));
 }
 
 /** The entry behind a key and value; undefined for keys of a later version. */

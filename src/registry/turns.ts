@@ -9,13 +9,19 @@ export class Turns {
 
   /** Run `action` when all that was asked for `key` before has settled; settles as `action` does. */
   async take<T>(key: string, action: () => Promise<T>): Promise<T> {
-    const result = (this.#last.get(key) ?? Promise.resolve()).then(action);
+    return await this.takeAll([key], action);
+  }
+
+  /** The same for several keys at once. All places are taken in one step, so that no two can wait for each other. */
+  async takeAll<T>(keys: readonly string[], action: () => Promise<T>): Promise<T> {
+    const before = keys.map((key) => this.#last.get(key)).filter((each) => each !== undefined);
+    const result = (before.length === 1 ? before[0]! : Promise.all(before)).then(action);
     const settled = result.catch(() => {});
-    this.#last.set(key, settled);
+    for (const key of keys) this.#last.set(key, settled);
     try {
       return await result;
     } finally {
-      if (this.#last.get(key) === settled) this.#last.delete(key);
+      for (const key of keys) if (this.#last.get(key) === settled) this.#last.delete(key);
     }
   }
 

@@ -110,9 +110,11 @@ function readAddress(input: InputObject, service: string | undefined, rules: Ins
   return isOwn ? input.fail('address', 'must not be a name in or below the service itself') : host;
 }
 
+const MULTICAST = parseNetwork('multicast')!;
+
 /** Multicast and broadcast. */
 function isForMany(ip: IpAddress): boolean {
-  return anyPrefixContains(parseNetwork('multicast')!, ip) || ip.text === '255.255.255.255';
+  return anyPrefixContains(MULTICAST, ip) || ip.text === '255.255.255.255';
 }
 
 function readPorts(input: InputObject | undefined): Readonly<Record<string, NamedPort>> {

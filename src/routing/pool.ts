@@ -2,9 +2,9 @@
 
 import type { Candidate, Plan } from '../balance/plan.ts';
 import { STRATEGIES } from '../balance/strategies.ts';
-import { isAnswerable } from '../registry/instance.ts';
 import type { AnsweringService, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
+import { answerableOf } from './answerable.ts';
 
 /** The instances behind one name of a service. */
 export interface Pool {
@@ -19,7 +19,12 @@ export function poolOf(service: AnsweringService, tags: readonly string[]): Pool
   const registered = [...service.instances.values()].filter(({ instance }) =>
     tags.every((tag) => instance.tags.includes(tag)),
   );
-  return { registered, answerable: registered.filter(({ status }) => isAnswerable(status)) };
+  return { registered, answerable: answerableOf(registered, service.policy) };
+}
+
+/** Is the pool about to change: does a member fail just now, or leave? */
+export function isVolatile({ registered }: Pool): boolean {
+  return registered.some(({ status, isFailing }) => isFailing === true || status === 'draining');
 }
 
 /** The order of candidates under a policy. */

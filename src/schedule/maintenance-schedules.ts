@@ -1,8 +1,9 @@
 // maintenance-schedules.ts -- switches maintenance on and off at the times of cron expressions, by node-cron
 
-import { type Logger as CronLogger, createTask, type ScheduledTask } from 'node-cron';
+import { createTask, type ScheduledTask } from 'node-cron';
 import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { toCronLogger } from './cron-logger.ts';
 
 /** What to do: maintenance on or off, for one instance or for all of a service. */
 export interface MaintenanceAction {
@@ -79,14 +80,4 @@ async function runOnce(schedule: MaintenanceSchedule, options: ScheduleOptions, 
   } catch (thrown) {
     log.error({ maintenance, ...target, reason: errorMessage(thrown) }, 'schedule failed');
   }
-}
-
-/** node-cron's own logger would write to the console, in colour. */
-function toCronLogger(log: Logger): CronLogger {
-  return {
-    info: (message) => log.info(message),
-    warn: (message) => log.warn(message),
-    error: (message, error) => log.error({ reason: errorMessage(error ?? message) }, 'schedule'),
-    debug: (message) => log.debug(String(message)),
-  };
 }

@@ -6,8 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { CodedError } from '../base/errors.ts';
 import type { CommittedBatch } from '../registry/store.ts';
 import { findConflict, type PreparedBatch } from './batch.ts';
-import type { StoreMeta } from './lmdb-file.ts';
-import { encodeRecord } from './lmdb-record.ts';
+import { encodeRecord, type StoreMeta } from './lmdb-record.ts';
 
 /** What is known of a record without its value. */
 export interface IndexEntry {

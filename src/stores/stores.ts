@@ -6,12 +6,15 @@ import type { Logger } from '../base/log.ts';
 import type { Store } from '../registry/store.ts';
 import { openLmdbStore } from './lmdb.ts';
 import { openMemoryStore } from './memory.ts';
+import type { StoreClaim } from './store-claim.ts';
 
 /** What a factory may need; each takes what concerns it. */
 export interface StoreOptions {
   /** The folder of an embedded store. */
   readonly path: string;
   readonly log: Logger;
+  /** The folder claimed already; it passes to the store. */
+  readonly claim?: StoreClaim | undefined;
 }
 
 export type StoreKind = 'memory' | 'lmdb';

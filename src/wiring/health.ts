@@ -11,11 +11,13 @@ import { closeCheckers, createCheckers } from '../checkers/checkers.ts';
 import type { HealthConfig } from '../config/config.ts';
 import type { Outcome } from '../health/check-spec.ts';
 import { HealthMonitor } from '../health/monitor.ts';
+import { checkAuthor } from '../registry/author.ts';
 import type { InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
+import { CheckSchedules } from '../schedule/check-schedules.ts';
 import { exposeCheckMetrics } from './metrics.ts';
 
-/** A start with more checks than this spreads those whose last outcome is known. */
+/** A start with more instances than this spreads the checks of those whose last outcomes are known. */
 const SPREAD_ABOVE = 200;
 
 export interface HealthWiring {
@@ -27,7 +29,13 @@ export interface HealthWiring {
 export function startHealth(
   registry: Registry,
   config: HealthConfig,
-  surroundings: { log: Logger; metrics: MetricsRegistry; ownEndpoints: () => readonly Endpoint[] },
+  surroundings: {
+    log: Logger;
+    metrics: MetricsRegistry;
+    ownEndpoints: () => readonly Endpoint[];
+    /** `isFailing` changed, and nothing else that listeners of the registry are told of. */
+    onFailing: (state: InstanceState) => void;
+  },
 ): HealthWiring {
   const { log } = surroundings;
   const clock: Clock = systemClock;
@@ -36,21 +44,27 @@ export function startHealth(
     allowExec: config.allowExec,
     isOwnListener: (address, port) => isOwn(surroundings.ownEndpoints(), address, port),
   });
+  const schedules = new CheckSchedules(log);
   const observe = exposeCheckMetrics(surroundings.metrics);
   const monitor = new HealthMonitor({
     clock,
     random: systemRandom,
     checkers,
+    cron: ({ schedule = '', timezone }, fire) => schedules.start({ schedule, timezone }, fire),
     jitter: config.jitter,
     concurrency: config.concurrency,
+    perHost: config.perHost,
+    damping: config.damping,
     log,
-    onResult: ({ instanceId, checkId, type, result, outcome }) => {
+    onResult: ({ instanceId, checkId, type, result, outcome, failing, damping }) => {
       observe(type, outcome, result.latencyMs);
-      registry.reportResult(instanceId, checkId, { ...result, outcome });
+      const isFailingNews = registry.reportResult(instanceId, checkId, { ...result, outcome, failing, damping });
+      const state = isFailingNews ? registry.instance(instanceId) : undefined;
+      if (state !== undefined) surroundings.onFailing(state);
     },
     onDeregister: (instanceId, checkId) => {
       log.info({ instance: instanceId, check: checkId }, 'critical for too long, deregistering');
-      registry.deregister(instanceId).catch((error: unknown) => {
+      registry.deregister(instanceId, checkAuthor(checkId)).catch((error: unknown) => {
         log.warn({ instance: instanceId, reason: errorMessage(error) }, 'could not be deregistered');
       });
     },
@@ -67,12 +81,13 @@ export function startHealth(
     async stop() {
       unsubscribe();
       monitor.stop();
+      schedules.stop();
       await closeCheckers(checkers);
     },
   };
 }
 
-function watchInstance(monitor: HealthMonitor, { instance, checks }: InstanceState, spread: boolean): void {
+function watchInstance(monitor: HealthMonitor, { instance, checks, isStatic }: InstanceState, spread: boolean): void {
   const restored: Record<string, Outcome> = {};
   for (const check of instance.checks) {
     const outcome = checks[check.id]?.outcome;
@@ -83,6 +98,7 @@ function watchInstance(monitor: HealthMonitor, { instance, checks }: InstanceSta
     service: instance.service,
     address: instance.address,
     port: instance.port,
+    isStatic,
     check,
   }));
   // Who has never been probed is waited for, so only the others may be put off.

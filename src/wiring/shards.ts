@@ -3,13 +3,14 @@
 import { availableParallelism } from 'node:os';
 import type { Logger } from '../base/log.ts';
 import type { ViewPlan } from '../nameserver/build-view.ts';
-import { memberNews, type News, newsOf, type RegistryNews } from '../nameserver/news.ts';
+import { memberNews, type News, newsOf, type RegistryNews, tellMember } from '../nameserver/news.ts';
 import { createCounterMemory, QueryCounters } from '../nameserver/query-counters.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
 import type { ViewState } from '../nameserver/view.ts';
 import { CONTROL, ShardPool } from '../net/shard-pool.ts';
 import { loadSocketCalls } from '../net/socket-calls.ts';
 import type { Change } from '../registry/change.ts';
+import type { InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /** What the composition root of a shard is handed beside its port (`ShardStart.extra`). */
@@ -25,7 +26,7 @@ export interface ShardsOptions {
   readonly log: Logger;
 }
 
-/** Pieces of news in one message, when everything is told. */
+/** Instances in one message, when everything is told. */
 const BULK = 1000;
 
 /** The module of a shard, beside `server.ts`, in sources and in the build alike. */
@@ -84,6 +85,11 @@ export class Shards {
     this.pool.post(newsOf(change, policyOf, (service) => this.#options.places.of(service)));
   }
 
+  /** Tell of an instance that is not registered anew, but is failing, or not any more. */
+  tellFailing(state: InstanceState): void {
+    this.pool.post(memberNews(state, this.#options.places.of(state.instance.service)));
+  }
+
   /** Another generation of zones and settings. */
   setView(plan: ViewPlan, maxUdpSize: number): void {
     this.#view = { plan, maxUdpSize };
@@ -112,14 +118,18 @@ export class Shards {
 
   *#registryNews(): Generator<News> {
     let news: RegistryNews[] = [];
+    let told = 0;
     for (const { name, policy, instances } of this.#registry?.services() ?? []) {
       const place = this.#options.places.of(name);
       if (policy !== undefined) news.push({ op: 'policy', service: name, policy, place });
-      for (const member of instances.values()) {
-        news.push(memberNews(member, place));
-        if (news.length < BULK) continue;
+      const members = Array.from(instances.values(), tellMember);
+      for (let from = 0; from < members.length; from += BULK) {
+        news.push({ op: 'members', service: name, place, members: members.slice(from, from + BULK) });
+        told += Math.min(BULK, members.length - from);
+        if (told < BULK) continue;
         yield { op: 'bulk', news };
         news = [];
+        told = 0;
       }
     }
     if (news.length > 0) yield { op: 'bulk', news };

@@ -16,6 +16,7 @@ export function domainSettings(dns: DnsConfig): DomainSettings[] {
   return dns.domains.map((domain) => ({
     apex: parseName(`${domain.name}.`),
     ttlSeconds: domain.ttlSeconds ?? dns.ttlSeconds,
+    volatileTtlSeconds: dns.volatileTtlSeconds,
     negativeTtlSeconds: domain.negativeTtlSeconds ?? dns.negativeTtlSeconds,
     maxAnswers: domain.maxAnswers ?? dns.maxAnswers,
   }));

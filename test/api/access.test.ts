@@ -192,7 +192,11 @@ describe('with tokens', () => {
     ['GET', '/metrics', undefined, /*                            */ [403, 403, 200, 403, 200, 403]],
     ['GET', '/openapi.json', undefined, /*                       */ [200, 200, 200, 200, 200, 200]],
     ['GET', '/docs/', undefined, /*                              */ [200, 200, 200, 200, 200, 200]],
-    ['GET', '/v1/watch', undefined, /*                           */ [501, 501, 501, 501, 501, 501]],
+    ['GET', '/v1/watch?service=PAY&since=x', undefined, /*       */ [403, 403, 410, 403, 410, 403]],
+    ['GET', '/v1/watch?service=cart-none&since=x', undefined, /* */ [410, 410, 410, 403, 410, 403]],
+    ['GET', '/v1/services/pay/history', undefined, /*            */ [403, 403, 200, 403, 200, 403]],
+    ['GET', '/v1/services/cart-none/history', undefined, /*      */ [404, 404, 404, 403, 404, 403]],
+    ['POST', '/v1/batch', { operations: [{ op: 'deregister', id: 'pay-9' }] }, [403, 403, 403, 403, 404, 403]],
     ['GET', '/nothing', undefined, /*                            */ [404, 404, 404, 404, 404, 404]],
     ['DELETE', '/v1/services', undefined, /*                     */ [405, 405, 405, 405, 405, 405]],
     ['DELETE', '/v1/instances/pay-1', undefined, /*              */ [403, 403, 403, 403, 204, 403]],
@@ -218,6 +222,19 @@ describe('with tokens', () => {
       assert.equal((await server.call('GET', path, undefined, forwarded)).status, 200);
     }
     assert.equal((await server.call('GET', '/dns-query?dns=AAAA')).status, 501);
+  });
+
+  it('who waits while the token is taken away is told nothing', async () => {
+    const boss = { authorization: 'Bearer boss' };
+    const { body } = await server.call('GET', '/v1/services/cart-a', undefined, boss);
+    server.api.setAccess({ tokens: [...tokens, tokenEntry('guest', 'services:read:*')], allowHosts: [] });
+    const path = `/v1/services/cart-a?index=${body.index}&wait=5m`;
+    const guest = server.call('GET', path, undefined, { authorization: 'Bearer guest' });
+    let waiting = 0;
+    while (waiting === 0) waiting = (await server.call('GET', '/v1/status', undefined, boss)).body.blockingReads;
+    server.api.setAccess({ tokens, allowHosts: [] });
+    await server.call('PUT', '/v1/services/cart-a/instances/cart-a-1', { ...INSTANCE, weight: 9 }, boss);
+    assert.equal((await guest).status, 401);
   });
 
   it('lists only what may be read', async () => {

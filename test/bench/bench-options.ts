@@ -21,11 +21,14 @@ export const USAGE = `usage: npm run bench -- [OPTION...]
   --server-core N     the CPU that servers are pinned to (0)
   --load-core N       the CPU that dnsperf is pinned to (1)
   --install           install the servers to compare with (npm run bench:peers), and measure nothing
+  --registrations     durable registrations a second beside etcd's puts, and nothing else
   --micro             without sockets: what reading and answering one query costs in one process
 
 BENCH_ROLLCALL is the main.js to measure, if not dist/main.js.`;
 
 export interface BenchOptions {
+  /** Not name servers, but writes beside etcd's. */
+  readonly registrations: boolean;
   readonly rounds: number;
   readonly seconds: number;
   /** Before the first round, so that what is compiled at run time has been. */
@@ -59,6 +62,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' | 'i
       'load-core': { type: 'string', default: '1' },
       install: { type: 'boolean' },
       micro: { type: 'boolean' },
+      registrations: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -67,6 +71,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' | 'i
   if (values.micro) return 'micro';
   const { quick } = values;
   const options = {
+    registrations: values.registrations,
     rounds: wholeNumber('rounds', values.rounds ?? (quick ? '2' : '5'), 1),
     seconds: wholeNumber('seconds', values.seconds ?? (quick ? '1' : '3'), 1),
     warmUpSeconds: quick ? 1 : 4,

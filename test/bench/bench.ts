@@ -11,6 +11,8 @@ import { installPeers } from './install-peers.ts';
 import { describeMachine, isBusy } from './machine.ts';
 import { findMarks } from './marks.ts';
 import { Progress } from './progress.ts';
+import { formatRegistrations, REGISTRATION_MARKS } from './registration-report.ts';
+import { benchRegistrations } from './registrations.ts';
 import { checkReportFile, formatReport, writeReport } from './report.ts';
 
 // An exit in the ordinary way: then the servers are ended as well.
@@ -30,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (options === 'install') return (await installPeers()) ? 0 : 1;
   if (options === 'help') console.log(USAGE);
   else if (options === 'micro') await import('./micro.ts');
-  else return compare(options).catch(fail);
+  else return await (options.registrations ? compareRegistrations(options) : compare(options)).catch(fail);
   return 0;
 }
 
@@ -55,6 +57,21 @@ async function compare(options: BenchOptions): Promise<number> {
   if (markdownFile !== undefined) writeReport(markdownFile, report);
   console.log(report);
   return result.summaries.length > 0 ? 0 : 1;
+}
+
+async function compareRegistrations(options: BenchOptions): Promise<number> {
+  const progress = new Progress();
+  const machine = await describeMachine();
+  const startedAt = new Date();
+  if (isBusy(machine)) progress.note('other work runs on this machine: the figures will be off');
+  const { markdownFile, jsonFile } = options;
+  if (markdownFile !== undefined) checkReportFile(markdownFile, REGISTRATION_MARKS);
+  const results = await benchRegistrations(options, progress);
+  const report = formatRegistrations(results, options, machine, startedAt);
+  if (jsonFile !== undefined) writeFileSync(jsonFile, `${JSON.stringify({ startedAt, machine, results }, null, 2)}\n`);
+  if (markdownFile !== undefined) writeReport(markdownFile, report, REGISTRATION_MARKS);
+  console.log(report);
+  return 0;
 }
 
 function fail(error: Error): number {

@@ -3,6 +3,12 @@
 import { findTool, requireTools } from '../support/tools.ts';
 import { CONTESTANTS } from './peers/peer-table.ts';
 
+/** What asks, and what durable registrations are measured beside. */
+const BESIDE = [
+  { name: 'dnsperf', packages: 'dnsperf' },
+  { name: 'etcd', packages: 'etcd-server' },
+];
+
 /**
  * Install what is missing, without starting any service. Needs root and apt-get. Says on stderr what there is and what
  * could not be had; true when nothing is missing. One package at a time, so that one failure costs one server only.
@@ -10,7 +16,7 @@ import { CONTESTANTS } from './peers/peer-table.ts';
 export async function installPeers(): Promise<boolean> {
   let isComplete = true;
   const programs = CONTESTANTS.flatMap(({ program }) => program ?? []);
-  for (const { name, packages } of [{ name: 'dnsperf', packages: 'dnsperf' }, ...programs]) {
+  for (const { name, packages } of [...BESIDE, ...programs]) {
     let trouble = '';
     const skip = (message?: string) => {
       trouble = message ?? 'missing';

@@ -39,7 +39,7 @@ function query(name: string, type: string, withEdns = false): Uint8Array {
 async function handlerWithServices(): Promise<QueryHandler> {
   const registry = await Registry.open({ store: openMemoryStore(silentLogger), clock: systemClock, log: silentLogger });
   const index = new NameIndex();
-  registry.onChange(({ instance }) => instance !== undefined && index.put(instance.instance));
+  registry.onChange(({ instance, before }) => instance !== undefined && index.put(instance.instance, before?.instance));
   for (let s = 0; s < SERVICES; s++) {
     for (let i = 0; i < INSTANCES; i++) await registry.register(instance(s, i));
   }

@@ -8,8 +8,10 @@ import { isBusy, type Machine } from './machine.ts';
 import { findMarks } from './marks.ts';
 import type { Spread, Summary } from './sample.ts';
 
-const BEGIN = '<!-- bench: begin -->';
-const END = '<!-- bench: end -->';
+/** Where in a page a report stands: between these lines. */
+type ReportMarks = readonly [begin: string, end: string];
+
+const BENCH_MARKS: ReportMarks = ['<!-- bench: begin -->', '<!-- bench: end -->'];
 /** A server that answers less than this share of what is offered has a queue: its latency is the queue's. */
 const CARRIED_SHARE = 0.95;
 
@@ -115,20 +117,20 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 /** Throws when a file is there that has no marks to write between: it may hold somebody's text. */
-export function checkReportFile(file: string): void {
-  if (existsSync(file)) splitAtMarks(file);
+export function checkReportFile(file: string, marks: ReportMarks = BENCH_MARKS): void {
+  if (existsSync(file)) splitAtMarks(file, marks);
 }
 
 /** Write the report to a new file, or between the marks of one that is there. */
-export function writeReport(file: string, report: string): void {
-  const [before, after] = existsSync(file) ? splitAtMarks(file) : ['', '\n'];
-  writeFileSync(file, `${before}${BEGIN}\n\n${report}\n${END}${after}`);
+export function writeReport(file: string, report: string, marks: ReportMarks = BENCH_MARKS): void {
+  const [before, after] = existsSync(file) ? splitAtMarks(file, marks) : ['', '\n'];
+  writeFileSync(file, `${before}${marks[0]}\n\n${report}\n${marks[1]}${after}`);
 }
 
-function splitAtMarks(file: string): [before: string, after: string] {
+function splitAtMarks(file: string, [beginMark, endMark]: ReportMarks): [before: string, after: string] {
   const page = readFileSync(file, 'utf8');
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`${file} does not hold the lines ${BEGIN} and ${END}`);
-  return [page.slice(0, begin), page.slice(end + END.length)];
+  const begin = page.indexOf(beginMark);
+  const end = page.indexOf(endMark);
+  if (begin < 0 || end < begin) throw new Error(`${file} does not hold the lines ${beginMark} and ${endMark}`);
+  return [page.slice(0, begin), page.slice(end + endMark.length)];
 }

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { closeCheckers, createCheckers } from '../../src/checkers/checkers.ts';
+import { DEFAULT_DAMPING } from '../../src/health/damping.ts';
 import type { CheckEvent } from '../../src/health/monitor.ts';
 import { HealthMonitor } from '../../src/health/monitor.ts';
 import { DEFAULT_PROBE_NETWORKS } from '../../src/health/probe-address.ts';
@@ -29,6 +30,8 @@ it('a server that dies is critical in time, and passing again after it is back',
     checkers,
     jitter: JITTER,
     concurrency: 8,
+    perHost: 8,
+    damping: DEFAULT_DAMPING,
     onResult: (event) => void (event.changed && changes.emit('change', event)),
     onDeregister: () => {},
     log: silentLogger,

@@ -16,25 +16,30 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 let started = 0;
 
 /** Each notes the numbers of its processes, so that the test can see them go. */
-const SCRIPTS: Readonly<Record<Exclude<Behaviour, 'absent'>, string>> = {
+const SCRIPTS: Readonly<Partial<Record<Behaviour, string>>> = {
   passing: 'echo $$ > "$0"; echo fine',
   critical: 'echo broken >&2; exit 2',
+  silent: 'echo $$ > "$0"; sleep 30',
   // A child in the background that holds the output open and ignores polite signals.
   hanging: `(trap '' TERM HUP; sleep 30) & echo $! $$ > "$0"; trap '' TERM; wait`,
+  dribbling: 'echo $$ > "$0"; while sleep 0.02; do printf x; done',
   flooding: 'echo $$ > "$0"; yes',
+  resetting: 'echo $$ > "$0"; kill -9 $$',
 };
 
 async function start(behaviour: Behaviour): Promise<Subject> {
   if (behaviour === 'absent') {
     return {
       check: checkSpec('exec', { args: ['/no/such/program'] }),
+      port: 0,
       released: async () => {},
       close: async () => {},
     };
   }
   const pidFile = join(folder, `pids-${started++}`);
   return {
-    check: checkSpec('exec', { args: ['/bin/sh', '-c', SCRIPTS[behaviour], pidFile] }),
+    check: checkSpec('exec', { args: ['/bin/sh', '-c', SCRIPTS[behaviour]!, pidFile] }),
+    port: 0,
     released: async () => {
       const pids = readFileSync(pidFile, 'utf8').trim().split(/\s+/).map(Number);
       assert.ok(pids.length > 0 && pids.every((pid) => pid > 1), `processes ${pids}`);
@@ -57,7 +62,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-testChecker('exec', { create: () => new ExecChecker({ allowExec: true }), start });
+testChecker('exec', {
+  create: (options) => new ExecChecker(options),
+  start,
+  skips: { babbling: 'its exit code is all that counts' },
+});
 
 describe('exec check', () => {
   const run = (args: readonly string[], timeoutMs = 2000) =>
@@ -86,6 +95,12 @@ describe('exec check', () => {
     assert.equal(result.outcome, 'critical');
     assert.match(result.output, /^refused: exec checks are switched off/);
     assert.throws(() => readFileSync(mark), /ENOENT/);
+  });
+
+  it('is run all the same when it stands in the local configuration', async () => {
+    const check = checkSpec('exec', { args: ['/bin/true'] });
+    const result = await new ExecChecker({ allowExec: false }).probe(probeTarget(check, { isStatic: true }));
+    assert.equal(result.outcome, 'passing', result.output);
   });
 
   it('knows no shell: arguments arrive as they are', async () => {

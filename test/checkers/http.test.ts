@@ -3,25 +3,30 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer, type Server } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { HttpChecker } from '../../src/checkers/http.ts';
 import type { CheckSpec, Expectation, Outcome } from '../../src/health/check-spec.ts';
-import { DEFAULT_PROBE_NETWORKS } from '../../src/health/probe-address.ts';
-import { type Behaviour, type Subject, testChecker } from '../conformance/checkers.ts';
+import { type Behaviour, PROBE_OPTIONS, type Subject, testChecker } from '../conformance/checkers.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { closedPort, Peer } from '../support/peer.ts';
 import { checkSpec, probeTarget } from '../support/probe-target.ts';
+import { babblingServer, dribblingServer, resettingServer, silentServer, TLS_RECORD } from '../support/unruly-peer.ts';
 
-const options = { networks: DEFAULT_PROBE_NETWORKS, isOwnListener: () => false };
+const options = PROBE_OPTIONS;
 const certificate = makeCertificate();
 after(() => certificate.remove());
 
-const LISTENERS: Readonly<Record<Exclude<Behaviour, 'absent'>, RequestListener>> = {
+const LISTENERS: Readonly<Partial<Record<Behaviour, RequestListener>>> = {
   passing: (_, response) => response.end('fine'),
-  critical: (_, response) => response.writeHead(500).end('broken'),
+  critical: (_, response) => response.writeHead(500).end('broken \u202e\u0007'),
   // Headers and the beginning of a body, then nothing: the deadline must hold in the middle of an answer too.
   hanging: (_, response) => void response.writeHead(200).write('one moment'),
+  dribbling: (_, response) => {
+    response.writeHead(200, { 'content-length': 4000 });
+    const timer = setInterval(() => response.write('a'), 5);
+    response.once('close', () => clearInterval(timer));
+  },
   flooding: (_, response) => {
     const more = () => {
       while (!response.destroyed && response.write('\u00e4'.repeat(10_000)));
@@ -31,24 +36,34 @@ const LISTENERS: Readonly<Record<Exclude<Behaviour, 'absent'>, RequestListener>>
   },
 };
 
+const at = (scheme: 'http' | 'https') => (host: string, port: number) => {
+  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}/health`;
+  return checkSpec('http', { url, ...(scheme === 'https' ? { tls: { caFile: certificate.certFile } } : {}) });
+};
+
 function starter(scheme: 'http' | 'https') {
-  return async (behaviour: Behaviour): Promise<Subject> => {
-    const tls = { caFile: certificate.certFile };
+  return async (behaviour: Behaviour, address: string): Promise<Subject> => {
     if (behaviour === 'absent') {
-      const url = `${scheme}://127.0.0.1:${await closedPort()}/`;
-      return { check: checkSpec('http', { url, tls }), released: async () => {}, close: async () => {} };
+      const port = await closedPort();
+      return { check: at(scheme)(address, port), port, released: async () => {}, close: async () => {} };
     }
-    const listener = LISTENERS[behaviour];
-    const peer = await Peer.listen(
-      scheme === 'http' ? createServer(listener) : createHttpsServer({ ...certificate }, listener),
-    );
-    const check = checkSpec('http', { url: `${scheme}://127.0.0.1:${peer.port}/health`, tls });
-    return { check, released: () => peer.released(), close: () => peer.close() };
+    const peer = await Peer.listen(serverFor(scheme, behaviour), address);
+    const check = at(scheme)(address, peer.port);
+    return { check, port: peer.port, released: () => peer.released(), close: () => peer.close() };
   };
 }
 
-testChecker('http', { create: () => new HttpChecker(options), start: starter('http') });
-testChecker('https', { create: () => new HttpChecker(options), start: starter('https') });
+function serverFor(scheme: 'http' | 'https', behaviour: Behaviour): Server {
+  if (behaviour === 'silent') return silentServer();
+  if (behaviour === 'resetting') return resettingServer();
+  if (behaviour === 'babbling') return babblingServer();
+  if (scheme === 'https' && behaviour === 'dribbling') return dribblingServer(TLS_RECORD);
+  const listener = LISTENERS[behaviour]!;
+  return scheme === 'http' ? createServer(listener) : createHttpsServer({ ...certificate }, listener);
+}
+
+testChecker('http', { create: (given) => new HttpChecker(given), start: starter('http'), at: at('http') });
+testChecker('https', { create: (given) => new HttpChecker(given), start: starter('https'), at: at('https') });
 
 /** Probe a server that answers with `listener` once for each of `checks`. */
 async function probeServer(listener: RequestListener, parts: (url: string) => Partial<CheckSpec>, times = 1) {
@@ -125,13 +140,22 @@ describe('http check: the request', () => {
     assert.match(result.output, /\/a\?\.\.\.: 200 OK, body: POST \/a\?b=1 yes cart ping$/);
   });
 
-  it('sends the credentials of its URL and shows neither them nor those in headers, even when echoed', async () => {
+  it('shows no secret of its headers, even when it is echoed', async () => {
     const { result } = await probeServer(
       (request, response) => response.end(`${request.headers.authorization} ${request.headers['x-api-key']}`),
-      (url) => ({ url: url.replace('//', '//carol:s3cr3t@'), headers: { 'X-Api-Key': 'k-12345' } }),
+      (url) => ({ url, headers: { 'X-Api-Key': 'k-12345', Authorization: 'Basic Y2Fyb2w6czNjcjN0' } }),
     );
     assert.match(result.output, /, body: \*\*\* \*\*\*$/);
-    assert.doesNotMatch(result.output, /carol|s3cr3t|k-12345|Y2Fyb2w6czNjcjN0/);
+    assert.doesNotMatch(result.output, /k-12345|Y2Fyb2w6czNjcjN0/);
+  });
+
+  it('is refused with credentials in its URL, which are not shown', async () => {
+    const url = 'http://carol:s3cr3t@127.0.0.1:1/';
+    const result = await new HttpChecker(options).probe(probeTarget(checkSpec('http', { url })));
+    assert.deepEqual(
+      [result.outcome, result.output],
+      ['critical', 'refused: the url of a check must not hold credentials'],
+    );
   });
 
   it('a header that cannot be sent is critical and does not show its value', async () => {
@@ -153,7 +177,7 @@ describe('http check: the request', () => {
 
   it('an endless body is read no further than 4 KiB, and the status decides', async () => {
     const startedMs = performance.now();
-    const { result } = await probeServer(LISTENERS.flooding, (url) => ({ url, timeoutMs: 5000 }));
+    const { result } = await probeServer(LISTENERS.flooding!, (url) => ({ url, timeoutMs: 5000 }));
     assert.equal(result.outcome, 'passing');
     assert.ok(performance.now() - startedMs < 2000, 'long before the deadline');
   });

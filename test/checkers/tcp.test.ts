@@ -1,55 +1,71 @@
 // tcp.test.ts -- the tcp check against real sockets, plain and TLS
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { TcpChecker } from '../../src/checkers/tcp.ts';
 import type { CheckTls } from '../../src/health/check-spec.ts';
-import { DEFAULT_PROBE_NETWORKS } from '../../src/health/probe-address.ts';
-import { type Behaviour, type Subject, testChecker } from '../conformance/checkers.ts';
+import { type Behaviour, PROBE_OPTIONS, type Subject, testChecker } from '../conformance/checkers.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { closedPort, Peer } from '../support/peer.ts';
 import { checkSpec, probeTarget } from '../support/probe-target.ts';
+import { babblingServer, dribblingServer, resettingServer, silentServer, TLS_RECORD } from '../support/unruly-peer.ts';
 
-const options = { networks: DEFAULT_PROBE_NETWORKS, isOwnListener: () => false };
+const options = PROBE_OPTIONS;
 const certificate = makeCertificate();
 after(() => certificate.remove());
 
-async function startPlain(behaviour: Behaviour): Promise<Subject> {
-  if (behaviour === 'absent') {
-    return { check: checkSpec('tcp', { port: await closedPort() }), released: async () => {}, close: async () => {} };
-  }
-  const peer = await Peer.listen(createServer());
-  return subjectOf(peer);
+const at = (host: string, port: number) => checkSpec('tcp', { host, port });
+const tlsAt = (host: string, port: number) => checkSpec('tcp', { host, port, tls: { caFile: certificate.certFile } });
+
+const SERVERS: Readonly<Partial<Record<Behaviour, () => Server>>> = {
+  passing: () => createTlsServer(certificate),
+  critical: () => createTlsServer(certificate),
+  silent: silentServer,
+  dribbling: () => dribblingServer(TLS_RECORD),
+  resetting: resettingServer,
+  babbling: babblingServer,
+};
+
+async function startWith(server: Server, address: string, check: typeof at): Promise<Subject> {
+  const peer = await Peer.listen(server, address);
+  const { port } = peer;
+  return { check: check(address, port), port, released: () => peer.released(), close: () => peer.close() };
 }
 
-async function startTls(behaviour: Behaviour): Promise<Subject> {
-  if (behaviour === 'absent') return startPlain('absent');
-  // A hanging peer takes the connection and never answers the handshake; a critical one has a certificate that
-  // nobody trusts.
-  const peer = await Peer.listen(
-    behaviour === 'hanging' ? createServer((socket) => socket.resume()) : createTlsServer(certificate),
-  );
-  return subjectOf(peer, behaviour === 'critical' ? {} : { caFile: certificate.certFile });
-}
-
-function subjectOf(peer: Peer, tls?: CheckTls): Subject {
-  const check = checkSpec('tcp', { host: '127.0.0.1', port: peer.port, ...(tls === undefined ? {} : { tls }) });
-  return { check, released: () => peer.released(), close: () => peer.close() };
+async function startAbsent(address: string): Promise<Subject> {
+  const port = await closedPort();
+  return { check: at(address, port), port, released: async () => {}, close: async () => {} };
 }
 
 const NO_TALK = 'a tcp check reads nothing';
 testChecker('tcp', {
-  create: () => new TcpChecker(options),
-  start: startPlain,
+  create: (given) => new TcpChecker(given),
+  start: (behaviour, address) =>
+    behaviour === 'absent' ? startAbsent(address) : startWith(createServer(), address, at),
+  at,
   skips: {
     critical: 'whoever accepts is passing',
-    hanging: 'the kernel accepts for a process that hangs; see the TLS run',
+    silent: 'the kernel accepts for a process that hangs; see the TLS run',
+    hanging: NO_TALK,
+    dribbling: NO_TALK,
     flooding: NO_TALK,
+    resetting: 'it was there, which is all that was asked',
+    babbling: NO_TALK,
   },
 });
-testChecker('tcp with TLS', { create: () => new TcpChecker(options), start: startTls, skips: { flooding: NO_TALK } });
+testChecker('tcp with TLS', {
+  create: (given) => new TcpChecker(given),
+  start: (behaviour, address) => {
+    if (behaviour === 'absent') return startAbsent(address);
+    // A critical one has a certificate that nobody trusts.
+    const check = behaviour === 'critical' ? (host: string, port: number) => ({ ...at(host, port), tls: {} }) : tlsAt;
+    return startWith(SERVERS[behaviour]!(), address, check);
+  },
+  at: tlsAt,
+  skips: { hanging: 'there is nothing after the handshake', flooding: NO_TALK },
+});
 
 describe('tcp check', () => {
   it("connects to the instance's own address and port unless told otherwise", async () => {

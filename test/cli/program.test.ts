@@ -52,9 +52,7 @@ describe('exit codes', () => {
     ['completion tcsh', 2, /Allowed choices are bash, zsh, fish/],
     ['explain cart.service.local --client 10.0.0.1', 1, /^not_supported: rollcall explain is not supported yet/],
     ['simulate', 1, /^not_supported/],
-    ['watch', 1, /^not_supported/],
-    ['export', 1, /^not_supported/],
-    ['import file', 1, /^not_supported/],
+    ['import /no/such/file', 2, /^usage: cannot read \/no\/such\/file: ENOENT/],
     ['cluster', 1, /^not_supported/],
     ['serve --config /no/such.yaml', 1, /^\/no\/such\.yaml: cannot be read: there is no such file/],
   ];

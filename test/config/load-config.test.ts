@@ -37,6 +37,7 @@ describe('the defaults', () => {
       zonesFolder: join(FOLDER, 'zones'),
       zonesFolderStated: false,
       ttlSeconds: 5,
+      volatileTtlSeconds: 1,
       negativeTtlSeconds: 5,
       maxAnswers: 8,
       maxUdpSize: 1232,
@@ -57,6 +58,8 @@ describe('the defaults', () => {
       fall: 3,
       jitter: 0.1,
       concurrency: 512,
+      perHost: 128,
+      damping: { penalty: 1, halfLifeMs: 300_000, suppress: 10, reuse: 5, max: 20 },
       allowExec: false,
       allow: [],
       deny: ['link-local', 'multicast', 'unspecified'].flatMap((name) => parseNetwork(name)!),
@@ -133,6 +136,7 @@ dns:
   advertise: [192.0.2.1, "2001:DB8::1"]
   zones: my/zones
   ttl: 1h
+  volatileTtl: 2s
   negativeTtl: 30s
   maxAnswers: 4
   maxUdpSize: 1400
@@ -147,7 +151,7 @@ auth:
   tokens:
     - { id: deploy, hash: "${HASH.toUpperCase().replace('SHA', 'sha')}", allow: ["services:write:Cart-*", operator] }
 store: { kind: lmdb, path: /var/lib/rollcall }
-health: { interval: 1s, timeout: 500ms, rise: 1, fall: 1, jitter: 0, concurrency: 9, allowExec: true, allow: [private], deny: [10.0.0.0/8] }
+health: { interval: 1s, timeout: 500ms, rise: 1, fall: 1, jitter: 0, concurrency: 9, perHost: 3, damping: { penalty: 0, halfLife: 1m, suppress: 4, reuse: 0.5, max: 4 }, allowExec: true, allow: [private], deny: [10.0.0.0/8] }
 services:
   - { service: Cart, address: 10.0.0.7, port: 80, checks: [{ type: tcp }] }
 schedules:
@@ -171,6 +175,7 @@ log: { level: debug }
       zonesFolder: join(FOLDER, 'my/zones'),
       zonesFolderStated: true,
       ttlSeconds: 3600,
+      volatileTtlSeconds: 2,
       negativeTtlSeconds: 30,
       maxAnswers: 4,
       maxUdpSize: 1400,
@@ -192,6 +197,8 @@ log: { level: debug }
       fall: 1,
       jitter: 0,
       concurrency: 9,
+      perHost: 3,
+      damping: { penalty: 0, halfLifeMs: 60_000, suppress: 4, reuse: 0.5, max: 4 },
       allowExec: true,
       allow: parseNetwork('private'),
       deny: parseNetwork('10.0.0.0/8'),
@@ -322,8 +329,8 @@ describe('problems in the file', () => {
       '4:54: services[2].port: must be a whole number from 1 to 65535',
     ],
     [
-      'services:\n  - { service: a, address: 10.0.0.1, port: 1, checks: [{ type: exec, args: [/bin/true] }] }\n',
-      "2:64: services[0].checks[0].type: exec checks are off; 'health.allowExec' turns them on",
+      'services:\n  - { service: a, address: 10.0.0.1, port: 1, checks: [{ type: exec, args: [true] }] }\n',
+      '2:76: services[0].checks[0].args: must be strings, the first the absolute path of a program',
     ],
     ['log: { level: loud }\n', '1:15: log.level: must be one of trace, debug, info, warn, error, fatal, silent'],
     ['store: { kind: redis }\n', '1:16: store.kind: must be one of lmdb, memory, etcd'],

@@ -2,73 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { silentLogger } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import type { CheckSpec, Outcome, ProbeResult } from '../../src/health/check-spec.ts';
-import type { Checker, ProbeTarget } from '../../src/health/checker.ts';
-import { type CheckEvent, HealthMonitor, type HealthMonitorOptions } from '../../src/health/monitor.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import type { CheckSpec, ProbeResult } from '../../src/health/check-spec.ts';
 import { checkSpec, probeTarget } from '../support/probe-target.ts';
-
-/** A checker whose results the test sets, each after a time the test sets. */
-class ScriptedChecker implements Checker {
-  outcome: Outcome = 'passing';
-  tookMs = 0;
-  /** When each probe began, and for what. */
-  readonly probes: { readonly atMs: number; readonly key: string }[] = [];
-  readonly #clock: FakeClock;
-  running = 0;
-  mostRunning = 0;
-
-  constructor(clock: FakeClock) {
-    this.#clock = clock;
-  }
-
-  probe(target: ProbeTarget): Promise<ProbeResult> {
-    this.probes.push({ atMs: this.#clock.monotonicMs(), key: `${target.instanceId}/${target.check.id}` });
-    this.mostRunning = Math.max(this.mostRunning, ++this.running);
-    return new Promise((resolve) => {
-      const end = () => {
-        this.running--;
-        resolve({ outcome: this.outcome, output: `it is ${this.outcome}`, latencyMs: this.tookMs });
-      };
-      if (this.tookMs === 0) end();
-      else this.#clock.after(this.tookMs, end);
-    });
-  }
-
-  async close(): Promise<void> {}
-
-  get times(): number[] {
-    return this.probes.map((probe) => probe.atMs);
-  }
-}
-
-function setUp(parts: Partial<HealthMonitorOptions> = {}) {
-  const clock = new FakeClock();
-  const checker = new ScriptedChecker(clock);
-  const events: CheckEvent[] = [];
-  const deregistered: string[] = [];
-  const monitor = new HealthMonitor({
-    clock,
-    random: seededRandom(7),
-    checkers: { tcp: checker },
-    jitter: 0,
-    concurrency: 512,
-    onResult: (event) => void events.push(event),
-    onDeregister: (instanceId, checkId) => void deregistered.push(`${instanceId}/${checkId}@${clock.monotonicMs()}`),
-    log: silentLogger,
-    ...parts,
-  });
-  const watch = (check: CheckSpec, restored: Readonly<Record<string, Outcome>> = {}) =>
-    monitor.watch('cart-1', [probeTarget(check)], { restored, spread: false });
-  /** Outcomes so far, as first letters. */
-  const outcomes = () => events.map((event) => event.outcome[0]).join('');
-  return { clock, checker, events, deregistered, monitor, watch, outcomes };
-}
-
-const tcp = (parts: Partial<CheckSpec> = {}) => checkSpec('tcp', { intervalMs: 1000, timeoutMs: 500, ...parts });
-const beat = (parts: Partial<CheckSpec> = {}) => checkSpec('heartbeat', { intervalMs: 3000, ...parts });
+import { beat, watchedMonitor as setUp, tcp } from '../support/watched-monitor.ts';
 
 describe('monitor: probing', () => {
   it('probes at once, then every interval from start to start', async () => {
@@ -226,7 +163,7 @@ describe('monitor: what is watched', () => {
       monitor.watch(id, targets, { restored: {}, spread: id === 'b' });
     }
     await clock.advance(100);
-    assert.ok(clock.pendingCount >= 4, 'timers are set');
+    assert.equal(clock.pendingCount, 1, 'one real timer for all');
     monitor.unwatch('a');
     monitor.unwatch('a');
     monitor.stop();
@@ -248,39 +185,150 @@ describe('monitor: what is watched', () => {
   });
 });
 
-describe('monitor: load', () => {
-  it('holds to its concurrency, first come, first served', async () => {
-    const { clock, checker, monitor } = setUp({ concurrency: 3 });
-    checker.tookMs = 100;
-    const names = Array.from({ length: 10 }, (_, i) => `i${i}`);
-    for (const id of names) {
-      monitor.watch(id, [probeTarget(tcp(), { instanceId: id })], { restored: {}, spread: false });
+describe('monitor: cron', () => {
+  function withCron() {
+    const fires = new Map<string, () => void>();
+    const cancelled: string[] = [];
+    const cron = (check: CheckSpec, fire: () => void) => {
+      fires.set(check.id, fire);
+      return { cancel: () => void cancelled.push(check.id) };
+    };
+    return { ...setUp({ cron }), fires, cancelled };
+  }
+
+  it('a check with a schedule is probed at once, and then when that says so, never twice at a time', async () => {
+    const { clock, checker, monitor, watch, fires, cancelled } = withCron();
+    checker.tookMs = 300;
+    watch(tcp({ schedule: '0 * * * *' }));
+    await clock.advance(60_000);
+    fires.get('check-1')!();
+    fires.get('check-1')!();
+    await clock.advance(100);
+    fires.get('check-1')!();
+    await clock.advance(60_000);
+    assert.deepEqual(checker.times, [0, 60_000]);
+    monitor.stop();
+    assert.deepEqual(cancelled, ['check-1']);
+    fires.get('check-1')!();
+    await clock.advance(1000);
+    assert.equal(checker.probes.length, 2);
+  });
+
+  it('other checks know nothing of it', async () => {
+    const { clock, checker, watch, fires } = withCron();
+    watch(tcp());
+    await clock.advance(2500);
+    assert.deepEqual([checker.times, fires.size], [[0, 1000, 2000], 0]);
+  });
+});
+
+describe('monitor: flap damping', () => {
+  const damping = { penalty: 1, halfLifeMs: 60_000, suppress: 3, reuse: 1, max: 4 };
+
+  async function flap(times: number, parts: Partial<CheckSpec> = {}) {
+    const set = setUp({ damping });
+    set.watch(tcp({ rise: 1, fall: 1, ...parts }));
+    await set.clock.advance(500);
+    for (let i = 0; i < times; i++) {
+      for (const outcome of ['critical', 'passing'] as const) {
+        set.checker.outcome = outcome;
+        await set.clock.advance(1000);
+      }
     }
-    assert.deepEqual(monitor.load, { running: 3, waiting: 7 });
-    monitor.unwatch('i5');
-    await clock.advance(900);
-    assert.equal(checker.mostRunning, 3);
-    assert.deepEqual(
-      checker.probes.map((probe) => probe.key),
-      names.filter((id) => id !== 'i5').map((id) => `${id}/check-1`),
+    return set;
+  }
+
+  it('says what it thinks of a check that falls, and holds one that keeps falling until it is calm', async () => {
+    const { clock, events } = await flap(4);
+    const seen = events.map((event) => `${event.outcome[0]}${event.damping?.suppressed === true ? '!' : ''}`);
+    assert.deepEqual(seen, ['p', 'c', 'p', 'c', 'p', 'c', 'p', 'c!', 'c!']);
+    const { damping: shown, changed, result } = events.at(-1)!;
+    assert.equal(result.outcome, 'passing');
+    assert.equal(changed, false);
+    assert.ok(shown !== undefined && shown.penalty > 3 && shown.penalty < 4, `${shown?.penalty}`);
+    const heldMs = shown.reuseAtMs! - clock.wallMs();
+    assert.ok(heldMs > 90_000 && heldMs < 120_000, `held for ${heldMs}`);
+    await clock.advance(heldMs - 1000);
+    assert.equal(events.at(-1)?.outcome, 'critical');
+    await clock.advance(2000);
+    const freed = events.at(-1)!;
+    assert.deepEqual([freed.outcome, freed.damping?.suppressed], ['passing', false]);
+    await clock.advance(600_000);
+    assert.equal(events.at(-1)?.damping, undefined, 'forgotten at last');
+  });
+
+  it('says nothing of a check that never fell, was critical from the start, or only warns', async () => {
+    for (const outcome of ['passing', 'critical', 'warning'] as const) {
+      const { clock, checker, events, watch } = setUp({ damping });
+      checker.outcome = outcome;
+      watch(tcp());
+      await clock.advance(10_000);
+      assert.ok(events.length > 5 && events.every((event) => event.damping === undefined), outcome);
+    }
+  });
+
+  it('does not deregister an instance for being held', async () => {
+    const { clock, deregistered, events } = await flap(4, { deregisterAfterMs: 10_000 });
+    await clock.advance(60_000);
+    assert.equal(events.at(-1)?.outcome, 'critical');
+    assert.deepEqual(deregistered, []);
+  });
+
+  it('leaves heartbeats alone', async () => {
+    const { events, monitor, watch } = setUp({ damping });
+    watch(beat());
+    for (let i = 0; i < 50; i++) monitor.heartbeat('cart-1', { status: i % 2 === 0 ? 'critical' : 'passing' });
+    assert.equal(events.at(-1)?.outcome, 'passing');
+    assert.ok(
+      events.every((event) => event.damping === undefined),
+      'no word of damping',
     );
   });
 
-  it('10,000 checks loaded at once are spread over the interval, and cheap', async () => {
-    const { clock, checker, monitor } = setUp({ jitter: 0.1 });
-    for (let i = 0; i < 10_000; i++) {
-      const target = probeTarget(tcp({ intervalMs: 10_000 }), { instanceId: `i${i}` });
-      monitor.watch(target.instanceId, [target], { restored: {}, spread: true });
+  it('by default leaves alone what is stopped and started five times in a minute', async () => {
+    const { clock, checker, events, watch } = setUp();
+    watch(tcp({ rise: 2, fall: 2 }));
+    for (let i = 0; i < 5; i++) {
+      checker.outcome = 'critical';
+      await clock.advance(6000);
+      checker.outcome = 'passing';
+      await clock.advance(6000);
+      assert.equal(events.at(-1)?.outcome, 'passing', `round ${i}`);
     }
-    const cpuBefore = process.cpuUsage();
-    await clock.advance(30_000);
-    const cpu = process.cpuUsage(cpuBefore);
-    const perSecond = new Array<number>(30).fill(0);
-    for (const { atMs } of checker.probes) perSecond[Math.min(29, Math.floor(atMs / 1000))]!++;
-    const mean = checker.probes.length / 30;
-    assert.ok(Math.abs(mean - 1000) < 50, `mean ${mean}`);
-    assert.ok(Math.max(...perSecond) / mean <= 3, `peak ${Math.max(...perSecond)}, mean ${mean}`);
-    assert.ok(cpu.user + cpu.system < 10_000_000, `${cpu.user + cpu.system} us`);
+  });
+});
+
+describe('monitor: failing', () => {
+  it('is said while critical results have not reached fall, and not otherwise', async () => {
+    const { clock, checker, events, watch } = setUp();
+    watch(tcp({ rise: 2, fall: 3 }));
+    await clock.advance(500);
+    for (const outcome of ['critical', 'passing', 'warning', 'critical', 'critical', 'critical', 'passing'] as const) {
+      checker.outcome = outcome;
+      await clock.advance(1000);
+    }
+    assert.equal(events.map((event) => (event.failing ? 'F' : '-')).join(''), '-F--FF--');
+  });
+});
+
+describe('monitor: heartbeats in a stall of ours', () => {
+  it('silence counts only when what was sent meanwhile has been read', async () => {
+    for (const comes of [true, false]) {
+      const { clock, events, monitor, watch } = setUp();
+      watch(beat({ deregisterAfterMs: 60_000 }));
+      await clock.advance(2000);
+      clock.stall(5000);
+      await clock.advance(100);
+      assert.equal(events.length, 0);
+      if (comes) monitor.heartbeat('cart-1', {});
+      await clock.advance(2890);
+      assert.equal(events.length, comes ? 1 : 0, 'nothing but the heartbeat');
+      await clock.advance(120);
+      assert.deepEqual(
+        events.map((event) => event.outcome),
+        comes ? ['passing', 'critical'] : ['critical'],
+      );
+    }
   });
 });
 

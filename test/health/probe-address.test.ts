@@ -21,6 +21,10 @@ describe('isProbeAllowed', () => {
     'fc00::1',
     '169.253.0.1',
     '64:ff9b::a00:1',
+    '64:ff9b:1:a00:0:100:a00:1',
+    '2001:0:a00:1::f5ff:fffe',
+    '2001:1::a9fe:a9fe',
+    '::ffff:0:a00:1',
     '2002:a00:1::',
   ];
   const denied = [
@@ -37,6 +41,11 @@ describe('isProbeAllowed', () => {
     '2002:a9fe:a9fe::1',
     '::169.254.169.254',
     '::224.0.0.1',
+    '::ffff:0:a9fe:a9fe',
+    '64:ff9b:1::a9fe:a9fe',
+    '64:ff9b:1:a9fe:a9:fe00:a00:1',
+    '2001:0:a9fe:a9fe::f5ff:fffe',
+    '2001:0:a00:1::5601:5601',
   ];
   for (const text of allowed)
     it(`${text} by default`, () => assert.equal(isProbeAllowed(parseIp(text)!, DEFAULT_PROBE_NETWORKS), true));

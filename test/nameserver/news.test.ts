@@ -21,6 +21,8 @@ const STATE: InstanceState = {
   instance: INSTANCE,
   revision: 3,
   registeredAtMs: 1,
+  lastAnswerableMs: undefined,
+  isFailing: false,
   isStatic: false,
   checks: {},
   leaseExpiresAtMs: 9,

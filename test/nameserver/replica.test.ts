@@ -125,9 +125,9 @@ describe('a replica', () => {
         // As server.ts keeps it.
         const index = new NameIndex();
         const follow = (change: Change): void => {
-          const { kind, instance } = change;
-          if (instance !== undefined && kind === 'deregister') index.remove(instance.instance.id);
-          else if (instance !== undefined) index.put(instance.instance);
+          const { kind, instance, before } = change;
+          if (instance !== undefined && kind === 'deregister') index.remove(instance.instance);
+          else if (instance !== undefined) index.put(instance.instance, before?.instance);
           const news = newsOf(
             change,
             (name) => registry.service(name)?.policy,

@@ -72,6 +72,8 @@ interface Modelled {
   draining: boolean;
   maintenance: string | undefined;
   expiresAtMs: number | undefined;
+  /** Without what a restart gave. */
+  storedExpiryMs: number | undefined;
 }
 
 /** The registry in a few lines: one command after the other, no store. */
@@ -109,7 +111,14 @@ class Model {
       outcomes.set(check.id, same.includes(check) ? known!.outcomes.get(check.id)! : unproven);
     }
     const { draining = false, maintenance = undefined } = known ?? {};
-    this.instances.set(instance.id, { instance, outcomes, draining, maintenance, expiresAtMs: undefined });
+    this.instances.set(instance.id, {
+      instance,
+      outcomes,
+      draining,
+      maintenance,
+      expiresAtMs: undefined,
+      storedExpiryMs: undefined,
+    });
     this.beat(instance.id);
     return known === undefined ? 'created' : 'replaced';
   }
@@ -122,7 +131,8 @@ class Model {
   beat(id: string): boolean {
     const known = this.instances.get(id);
     const ttlMs = known?.instance.leaseTtlMs;
-    if (known !== undefined) known.expiresAtMs = ttlMs === undefined ? undefined : this.nowMs + ttlMs;
+    if (known !== undefined) known.storedExpiryMs = ttlMs === undefined ? undefined : this.nowMs + ttlMs;
+    if (known !== undefined) known.expiresAtMs = known.storedExpiryMs;
     return known !== undefined;
   }
 
@@ -133,8 +143,13 @@ class Model {
     }
   }
 
+  /** What is left of a lease, and a second more. */
   restart(): void {
-    for (const id of this.instances.keys()) this.beat(id);
+    for (const known of this.instances.values()) {
+      const { leaseTtlMs } = known.instance;
+      if (known.storedExpiryMs === undefined || leaseTtlMs === undefined) continue;
+      known.expiresAtMs = Math.min(this.nowMs + leaseTtlMs, known.storedExpiryMs + 1000);
+    }
   }
 
   picture(): unknown {

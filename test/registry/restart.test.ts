@@ -17,7 +17,8 @@ import { UnrulyStore } from '../support/unruly-store.ts';
 
 /** Everything of an instance that outlives a restart. */
 function lasting({ checks, ...state }: InstanceState) {
-  const { leaseExpiresAtMs: _lease, load: _load, ...rest } = state;
+  // Of what is held, it is not stored when it was last answerable: only outcomes are.
+  const { leaseExpiresAtMs: _lease, load: _load, lastAnswerableMs: _last, ...rest } = state;
   const lastingChecks = Object.entries(checks).map(([id, { latencyMs: _latency, ...check }]) => [id, check]);
   return { ...rest, checks: Object.fromEntries(lastingChecks) };
 }

@@ -45,6 +45,25 @@ describe('turns', () => {
     await assert.rejects(one, { message: 'no' });
     assert.equal(await two, 'fine');
   });
+  it('of several keys wait for all of them and let nobody in between, in any order of keys', async () => {
+    const turns = new Turns();
+    const log: string[] = [];
+    const first = deferred();
+    const one = turns.take('a', () => first.promise);
+    const note = (name: string) => async () => void log.push(name);
+    const all = [
+      turns.takeAll(['a', 'b'], note('a b')),
+      turns.takeAll(['b', 'a'], note('b a')),
+      turns.take('b', note('b')),
+      turns.takeAll([], note('none')),
+    ];
+    await all[3];
+    assert.deepEqual(log, ['none']);
+    first.resolve();
+    await Promise.all([one, ...all]);
+    assert.deepEqual(log, ['none', 'a b', 'b a', 'b']);
+    assert.equal(turns.size, 0);
+  });
   it('forget keys that nobody waits for', async () => {
     const turns = new Turns();
     const pending = [1, 2, 3].map((n) => turns.take('a', async () => n));

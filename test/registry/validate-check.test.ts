@@ -21,12 +21,18 @@ function read(fields: object, owner = OWNER, defaults = DEFAULTS): unknown {
 function table(title: string, rows: readonly [fields: object, expected: unknown][]): void {
   describe(title, () => {
     for (const [fields, expected] of rows) {
-      it(JSON.stringify(fields).slice(0, 70), () => assert.deepEqual(read(fields), expected));
+      it(JSON.stringify(fields).slice(0, 70), () => {
+        if (expected instanceof RegExp) assert.match(String(read(fields)), expected);
+        else assert.deepEqual(read(fields), expected);
+      });
     }
   });
 }
 
 const http = (more: object) => ({ id: 'http', type: 'http', ...TIMING, ...more });
+const own = (more: object) => http({ url: 'http://10.0.0.1:8080/', ...more });
+const grpc = (more: object) => ({ id: 'grpc', type: 'grpc', ...TIMING, ...more });
+const dns = (more: object) => ({ id: 'dns', type: 'dns', ...TIMING, ...more });
 const tcp = (more: object) => ({ id: 'tcp', type: 'tcp', host: '10.0.0.1', port: 8080, ...TIMING, ...more });
 
 table('a check is taken with what it leaves out', [
@@ -34,6 +40,28 @@ table('a check is taken with what it leaves out', [
   [{ type: 'http', url: '/health?x=1' }, http({ url: 'http://10.0.0.1:8080/health?x=1' })],
   [{ type: 'http', url: '//else.example/' }, http({ url: 'http://10.0.0.1:8080//else.example/' })],
   [{ type: 'http', url: 'https://a.example/b' }, http({ url: 'https://a.example/b' })],
+  [{ type: 'http', url: '/a', tls: {} }, http({ url: 'https://10.0.0.1:8080/a', tls: {} })],
+  [{ type: 'http', headers: { host: 'a.example:8080' } }, own({ headers: { host: 'a.example:8080' } })],
+  [{ type: 'http', headers: { Host: '[::1]:80' } }, own({ headers: { Host: '[::1]:80' } })],
+  [{ type: 'http', load: { header: 'X-Load' } }, own({ load: { header: 'x-load' } })],
+  [{ type: 'http', load: { json: 'a[0].b' } }, own({ load: { json: 'a[0].b' } })],
+  [
+    { type: 'http', expect: { json: { 'a.b': null, '["x.y"]': [1, { z: 'é' }], $: true } } },
+    own({ expect: { json: { 'a.b': null, '["x.y"]': [1, { z: 'é' }], $: true } } }),
+  ],
+  [{ type: 'tcp', schedule: '*/5 * * * *' }, tcp({ schedule: '*/5 * * * *' })],
+  [
+    { type: 'tcp', schedule: '@daily', timezone: 'Europe/Berlin' },
+    tcp({ schedule: '@daily', timezone: 'Europe/Berlin' }),
+  ],
+  [{ type: 'grpc' }, grpc({ url: 'grpc://10.0.0.1:8080' })],
+  [{ type: 'grpc', port: 1, host: 'a.example' }, grpc({ url: 'grpc://a.example:1' })],
+  [{ type: 'grpc', url: '/cart.v1.Cart', tls: {} }, grpc({ url: 'grpcs://10.0.0.1:8080/cart.v1.Cart', tls: {} })],
+  [{ type: 'grpc', url: 'grpcs://a.example:1' }, grpc({ url: 'grpcs://a.example:1' })],
+  [{ type: 'grpc', url: 'grpc://[::1]:1/a' }, grpc({ url: 'grpc://[::1]:1/a' })],
+  [{ type: 'dns', url: '/a.example' }, dns({ url: 'dns://10.0.0.1:8080/a.example' })],
+  [{ type: 'dns', url: 'dns://[::1]/a.example.?type=srv' }, dns({ url: 'dns://[::1]/a.example.?type=srv' })],
+  [{ type: 'dns', url: 'dns://a.example/_a._tcp.b' }, dns({ url: 'dns://a.example/_a._tcp.b' })],
   [{ type: 'tcp' }, tcp({})],
   [{ type: 'tcp', host: 'db.example', port: 1 }, tcp({ host: 'db.example', port: 1 })],
   [{ type: 'tcp', tls: { skipVerify: true } }, tcp({ tls: { skipVerify: true } })],
@@ -74,7 +102,7 @@ table('a check is taken with what it leaves out', [
       tls: { serverName: 'a.example', caFile: '/ca.pem' },
     },
     http({
-      url: 'http://10.0.0.1:8080/',
+      url: 'https://10.0.0.1:8080/',
       method: 'POST',
       headers: { 'X-Token': 'ä b' },
       body: 'a\nb',
@@ -99,15 +127,43 @@ it('exec checks are refused where they are off', () => {
   assert.deepEqual(read({ type: 'exec', args: ['/bin/true'] }, OWNER, { ...DEFAULTS, allowExec: false }), refused);
 });
 
-const TYPES = 'type: must be one of http, tcp, exec, heartbeat, grpc, dns';
+const TYPES = 'type: must be one of http, tcp, grpc, exec, dns, heartbeat';
+const DNS_TYPE = 'url: must end in ?type= and one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, CAA';
+const DNS_FORM = 'url: must be like dns://host:port/name?type=A';
+const DNS_NAME = 'url: asks for no name: letters, digits, - and _, joined by dots';
+const GRPC_FORM = 'url: must be like grpc://host:port or grpcs://host:port/service';
+const HOST_IN_URL = 'url: must name an IP address or a host name';
+const PATH = 'expect.json: has a path that is not like a.b[0].c or a["odd.key"]';
+const VALUE = 'expect.json: has a value that is not JSON of at most 1024 characters';
+const LOAD = "load: must have either 'header' or 'json'";
 const ARGS = 'args: must be strings, the first the absolute path of a program';
 const CODES = 'expect.status: must hold codes from 100 to 599 like 200, or ranges like "200-299"';
 table('a check is refused', [
   [{}, ['type: is missing']],
   [{ type: 'ping' }, [TYPES]],
   [{ type: 'constructor' }, [TYPES]],
-  [{ type: 'grpc' }, ["type: 'grpc' is not supported yet"]],
-  [{ type: 'dns' }, ["type: 'dns' is not supported yet"]],
+  [{ type: 'grpc', url: 'http://a:1' }, [GRPC_FORM]],
+  [{ type: 'grpc', url: 'grpc://a:1?x' }, [GRPC_FORM]],
+  [{ type: 'grpc', url: 'grpc://a' }, ['url: names no port']],
+  [{ type: 'grpc', url: 'grpc://a:65536' }, ['url: names a port beyond 65535']],
+  [{ type: 'grpc', url: 'grpc://u:p@a:1' }, ['url: must not contain credentials']],
+  [{ type: 'grpc', url: 'grpc://a:1/b/c' }, ['url: names no service like cart.v1.Cart']],
+  [{ type: 'grpc', url: 'grpc://2852039166:1' }, [HOST_IN_URL]],
+  [{ type: 'grpc', url: 'grpc://[fe80::1%25lo]:1' }, ['url: names no host']],
+  [{ type: 'grpc', url: 'grpc://a:1', port: 2 }, ["port: cannot stand beside 'url'"]],
+  [{ type: 'grpc', url: 'grpc://a:1', tls: {} }, ['tls: needs a grpcs:// url']],
+  [{ type: 'grpc', expect: {} }, ['expect: does not belong to a check of type grpc']],
+  [{ type: 'dns' }, ['url: is missing']],
+  [{ type: 'dns', url: 'dns:a.example' }, [DNS_FORM]],
+  [{ type: 'dns', url: 'dns://a@b/c' }, ['url: must not contain credentials']],
+  [{ type: 'dns', url: 'dns://a:0/c' }, ['url: names no host']],
+  [{ type: 'dns', url: 'dns://0x7f/c' }, [HOST_IN_URL]],
+  [{ type: 'dns', url: '/' }, [DNS_NAME]],
+  [{ type: 'dns', url: '/a..b' }, [DNS_NAME]],
+  [{ type: 'dns', url: `/${'a'.repeat(64)}` }, [DNS_NAME]],
+  [{ type: 'dns', url: '/a?type=ANY' }, [DNS_TYPE]],
+  [{ type: 'dns', url: '/a?class=CH' }, [DNS_TYPE]],
+  [{ type: 'dns', url: '/a', port: 53 }, ['port: does not belong to a check of type dns']],
   [{ type: 'tcp', id: 'a b' }, ['id: an id is 1 to 128 of A-Z a-z 0-9 . _ : @ -']],
   [{ type: 'tcp', interval: '99ms' }, ['interval: must be from 0.1s to 86400s']],
   [{ type: 'tcp', timeout: '9ms' }, ['timeout: must be from 0.01s to 3600s']],
@@ -115,8 +171,30 @@ table('a check is refused', [
   [{ type: 'tcp', fall: 101 }, ['fall: must be a whole number from 1 to 100']],
   [{ type: 'tcp', initial: 'healthy' }, ['initial: must be one of passing, warning, critical']],
   [{ type: 'tcp', deregisterAfter: '999ms' }, ['deregisterAfter: must be from 1s to 31536000s']],
-  [{ type: 'tcp', schedule: '* * * * *' }, ['schedule: is not supported yet']],
-  [{ type: 'http', load: { header: 'x' } }, ['load: is not supported yet']],
+  [{ type: 'tcp', schedule: '* * * *' }, /^schedule: is not a cron expression: /],
+  [{ type: 'tcp', schedule: '0 0 30 2 *' }, /^schedule: is not a cron expression: /],
+  [{ type: 'tcp', schedule: '@daily', interval: '5s' }, ["schedule: cannot stand beside 'interval'"]],
+  [{ type: 'tcp', timezone: 'UTC' }, ["timezone: needs a 'schedule'"]],
+  [
+    { type: 'tcp', schedule: '@daily', timezone: 'Mars/Base' },
+    ['timezone: is not a time zone like UTC or Europe/Berlin'],
+  ],
+  [{ type: 'heartbeat', schedule: '@daily' }, ['schedule: does not belong to a check of type heartbeat']],
+  [{ type: 'http', load: {} }, [LOAD]],
+  [{ type: 'http', load: { header: 'a', json: 'b' } }, [LOAD]],
+  [{ type: 'http', load: { header: 'a b' } }, ['load.header: is not a header name']],
+  [{ type: 'http', load: { json: 'a..b' } }, ['load.json: is not like a.b[0].c']],
+  [{ type: 'tcp', load: { header: 'x' } }, ['load: does not belong to a check of type tcp']],
+  [{ type: 'http', url: 'http://a/', tls: {} }, ['tls: needs an https:// url']],
+  [{ type: 'tcp', tls: { caFile: 'ca.pem' } }, ['tls.caFile: must be an absolute path']],
+  [{ type: 'tcp', tls: { serverName: 'a b' } }, ['tls.serverName: must be an IP address or a host name']],
+  [{ type: 'http', method: 'HEAD', expect: { body: 'a' } }, ['method: HEAD brings no body to look into']],
+  [{ type: 'http', headers: { Connection: 'upgrade' } }, ["headers: 'Connection' cannot be set"]],
+  [{ type: 'http', headers: { 'Transfer-Encoding': 'chunked' } }, ["headers: 'Transfer-Encoding' cannot be set"]],
+  [{ type: 'http', headers: { 'content-length': '0' } }, ["headers: 'content-length' cannot be set"]],
+  [{ type: 'http', headers: { Host: 'a, b' } }, ["headers: 'Host' must be a host, or host:port"]],
+  [{ type: 'http', headers: { Host: 'a/b' } }, ["headers: 'Host' must be a host, or host:port"]],
+  [{ type: 'http', headers: { host: 'a', HOST: 'b' } }, ["headers: 'HOST' stands twice in different case"]],
   [{ type: 'tcp', url: '/' }, ['url: does not belong to a check of type tcp']],
   [{ type: 'heartbeat', port: 1 }, ['port: does not belong to a check of type heartbeat']],
   [{ type: 'http', args: [] }, ['args: does not belong to a check of type http']],
@@ -146,7 +224,12 @@ table('a check is refused', [
   [{ type: 'http', expect: { status: ['299-200'] } }, [CODES]],
   [{ type: 'http', expect: { status: ['2xx'] } }, [CODES]],
   [{ type: 'http', expect: { status: 200 } }, ['expect.status: must be an array']],
-  [{ type: 'http', expect: { json: { a: 1 } } }, ['expect.json: is not supported yet']],
+  [{ type: 'http', expect: { json: {} } }, ['expect.json: must have 1 to 32 paths']],
+  [{ type: 'http', expect: { json: { 'a.': 1 } } }, [PATH]],
+  [{ type: 'http', expect: { json: JSON.parse('{"__proto__": 1}') } }, [PATH]],
+  [{ type: 'http', expect: { json: { a: 'x'.repeat(1023) } } }, [VALUE]],
+  [{ type: 'http', expect: { json: { a: Number.NaN } } }, [VALUE]],
+  [{ type: 'http', expect: { json: 'a' } }, ['expect.json: must be an object']],
   [{ type: 'http', expect: { Body: 'a' } }, ['expect.Body: unknown field']],
   [{ type: 'http', expect: { body: '(' } }, ['expect.body: is not a regular expression in RE2 syntax']],
   [{ type: 'http', expect: { body: '(a)\\1' } }, ['expect.body: is not a regular expression in RE2 syntax']],

@@ -8,8 +8,9 @@ import { refusal } from '../support/registrations.ts';
 describe('a policy', () => {
   it('may be empty: everything falls back', () => assert.deepEqual(readPolicy({}), {}));
   it('is taken whole', () => {
-    const policy = { strategy: 'weighted', maxAnswers: 3, ttl: '1m' };
-    assert.deepEqual(readPolicy(policy), { strategy: 'weighted', maxAnswers: 3, ttlSeconds: 60 });
+    const unhealthy = { whenAllUnhealthy: 'last-known', minHealthyFraction: 0.5, warningWeight: 0 };
+    const policy = { strategy: 'weighted', maxAnswers: 3, ttl: '1m', ...unhealthy };
+    assert.deepEqual(readPolicy(policy), { strategy: 'weighted', maxAnswers: 3, ttlSeconds: 60, ...unhealthy });
   });
 
   const refused: readonly [value: unknown, code: string, path: string][] = [
@@ -21,6 +22,11 @@ describe('a policy', () => {
     [{ ttl: 30 }, 'invalid', 'ttl'],
     [{ ttl: '500ms' }, 'invalid', 'ttl'],
     [{ ttl: '2d' }, 'invalid', 'ttl'],
+    [{ whenAllUnhealthy: 'some' }, 'invalid', 'whenAllUnhealthy'],
+    [{ minHealthyFraction: 1.1 }, 'invalid', 'minHealthyFraction'],
+    [{ minHealthyFraction: '50%' }, 'invalid', 'minHealthyFraction'],
+    [{ minHealthyFraction: Number.NaN }, 'invalid', 'minHealthyFraction'],
+    [{ warningWeight: -0.1 }, 'invalid', 'warningWeight'],
     [{ Strategy: 'random' }, 'invalid', 'Strategy'],
     [JSON.parse('{"__proto__":{}}'), 'invalid', '__proto__'],
   ];

@@ -20,7 +20,7 @@ export function makeCertificate(): Certificate {
   const certFile = join(folder, 'cert.pem');
   const keyFile = join(folder, 'key.pem');
   const keyOptions = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile];
-  const names = 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:cart.example';
+  const names = 'subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost,DNS:cart.example';
   const subject = ['-subj', '/CN=rollcall test', '-addext', names];
   execFileSync('openssl', ['req', '-x509', '-days', '1', ...keyOptions, '-out', certFile, ...subject], {
     stdio: 'pipe',

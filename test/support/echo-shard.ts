@@ -21,6 +21,7 @@ new ShardLoop({
   control: new Int32Array(control),
   port,
   onBatch: () => {},
+  onPortZero: () => {},
   onNews: (news) => {
     const told = news as EchoNews;
     if (told.op === 'hang') for (;;);

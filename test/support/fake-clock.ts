@@ -36,6 +36,10 @@ export class FakeClock implements Clock {
     };
   }
 
+  afterTurn(callback: () => void): void {
+    this.after(0, callback);
+  }
+
   /** Timers that are set and not cancelled. */
   get pendingCount(): number {
     return this.#pending.filter((entry) => !entry.cancelled).length;
@@ -44,6 +48,11 @@ export class FakeClock implements Clock {
   /** Set the wall clock forward or back, as an operator or NTP would; monotonic time does not notice. */
   jumpWall(byMs: number): void {
     this.#wallOffsetMs += byMs;
+  }
+
+  /** Let `ms` pass without firing anything, as when something holds up the event loop: `advance` fires it late. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
   }
 
   /** Move time on by `ms`, firing what falls due on the way; promises settle after each timer and at the end. */

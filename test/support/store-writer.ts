@@ -44,5 +44,12 @@ try {
 }
 
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  try {
+    writeSync(1, `${line}\n`);
+  } catch (error) {
+    // tsx leaves a standard output that does not wait, and whoever reads it may be slow.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    say(line);
+  }
 }

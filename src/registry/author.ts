@@ -1,0 +1,24 @@
+// author.ts -- who made a change: a caller of the API, or a part of the server that acts on its own
+
+/** Said along with every command, for the history and the watchers. */
+export interface Author {
+  /**
+   * `token` and `local` (a server without tokens) call the API; `check`, `lease`, `config` and `schedule` are the
+   * server's own doing.
+   */
+  readonly kind: 'token' | 'local' | 'check' | 'lease' | 'config' | 'schedule';
+  /** Of the token, the check or the schedule. */
+  readonly id?: string;
+  /** Canonical address of the peer that called. */
+  readonly address?: string;
+}
+
+/** A lease ran out. */
+export const LEASE: Author = { kind: 'lease' };
+/** The configuration was read. */
+export const CONFIG: Author = { kind: 'config' };
+
+/** The check with this id. */
+export function checkAuthor(id: string): Author {
+  return { kind: 'check', id };
+}

@@ -1,0 +1,28 @@
+// port-zero.ts -- sends datagrams from port 0, as only somebody who forges them can
+
+import type { SocketCalls } from '../../src/net/socket-calls.ts';
+import type { Address } from './built-server.ts';
+
+const [AF_INET, SOCK_RAW, IPPROTO_UDP] = [2, 3, 17] as const;
+const UDP_HEADER_BYTES = 8;
+
+/** Send to an IPv4 address; false when this process may not (CAP_NET_RAW). */
+export function sendFromPortZero(calls: SocketCalls, message: Uint8Array, { address, port }: Address): boolean {
+  const fd = calls.socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+  if (fd < 0) return false;
+  // Source port and checksum (none) stay 0.
+  const datagram = Buffer.alloc(UDP_HEADER_BYTES + message.length);
+  datagram.writeUInt16BE(port, 2);
+  datagram.writeUInt16BE(datagram.length, 4);
+  datagram.set(message, UDP_HEADER_BYTES);
+  const peer = Buffer.alloc(16);
+  peer.writeUInt16LE(AF_INET, 0);
+  peer.set(address.split('.').map(Number), 4);
+  const vector = new BigUint64Array([calls.addressOf(datagram), BigInt(datagram.length)]);
+  const vectorAt = calls.addressOf(new Uint8Array(vector.buffer));
+  const header = new BigUint64Array([calls.addressOf(peer), BigInt(peer.length), vectorAt, 1n, 0n, 0n, 0n, 0n]);
+  const sent = calls.sendmmsg(fd, new Uint8Array(header.buffer), 1, 0);
+  calls.close(fd);
+  // C has read them only now.
+  return sent === 1 && vector.length + peer.length + datagram.length > 0;
+}
