@@ -230,9 +230,10 @@ class Server implements RunningServer {
   }
 
   #followRegistry(registry: Registry): void {
+    // Shards first: they take it in while this thread does its own part.
+    this.#shards?.introduce(registry);
     for (const { instance } of registry.instances()) this.#index.put(instance, undefined);
     for (const service of registry.services()) this.#noteTtl(service.name);
-    this.#shards?.introduce(registry);
     this.#setState({ serialOffset: registry.sequence });
     registry.onChange((change) => this.#applyChange(change));
   }

@@ -11,7 +11,6 @@ import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { TYPE } from '../dns/codes.ts';
 import type { Shell } from './client-command.ts';
-import { askDns } from './dns-exchange.ts';
 import { ApiClient } from './http-client.ts';
 import { printable } from './output.ts';
 import { runServer } from './serve.ts';
@@ -178,6 +177,7 @@ class Narrator {
 
   async #readAnswer(): Promise<string> {
     try {
+      const { askDns } = await import('./dns-exchange.ts');
       const reply = await askDns({ name: NAME, type: TYPE.A, server: this.#server, timeoutMs: ASK_EVERY_MS });
       const addresses = reply.answers.map(({ data }) => data).sort();
       if (reply.rcode !== 'NOERROR') return reply.rcode;

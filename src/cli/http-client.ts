@@ -1,6 +1,7 @@
 // http-client.ts -- calls to the HTTP API of a running server, its errors as CodedError
+//
+// undici is loaded when it is called for: `rollcall serve` is not to wait for it.
 
-import { request } from 'undici';
 import { CodedError, type ErrorDetail, errorMessage } from '../base/errors.ts';
 
 /** Where the server is, and how to be let in. */
@@ -67,6 +68,7 @@ export class ApiClient {
     let text: string;
     let headers: Readonly<Record<string, string | string[] | undefined>>;
     try {
+      const { request } = await import('undici');
       const response = await request(url, {
         method,
         headers: {
@@ -101,6 +103,7 @@ export class ApiClient {
     const { query, headers, silenceMs } = options;
     const failure = (thrown: unknown): CodedError => this.#failure(thrown, false, silenceMs);
     try {
+      const { request } = await import('undici');
       const response = await request(`${this.url}${path}${queryString(query ?? {})}`, {
         headers: { ...this.#authorization(), ...headers },
         headersTimeout: TIMEOUT_MS,

@@ -7,7 +7,7 @@ import { formatType, parseType } from '../dns/codes.ts';
 import { NameError } from '../dns/name.ts';
 import type { Shell } from './client-command.ts';
 import type { RecordText } from './dns-answer.ts';
-import { askDns, type DnsReply } from './dns-exchange.ts';
+import type { DnsReply } from './dns-exchange.ts';
 import { printable, renderTable, toJson } from './output.ts';
 
 interface QueryOptions {
@@ -65,6 +65,7 @@ async function query(name: string, typeText: string, options: QueryOptions, shel
   if (type === undefined) throw new CodedError('usage', `'${typeText}' is not a record type, like A or TYPE65`);
   const { server } = options;
   const startMs = performance.now();
+  const { askDns } = await import('./dns-exchange.ts');
   const reply = await askDns({
     ...{ name, type, server, timeoutMs: options.timeout * 1000 },
     ...(options.tcp === undefined ? {} : { tcp: options.tcp }),

@@ -9,7 +9,7 @@ import type { PlainQuery } from './plain-query.ts';
 // By word.
 export const HASH = 0;
 /** Type of the question, and length of its name. */
-export const KEY = 1;
+const KEY = 1;
 /** Of what it was made: place and generation (freshness.ts). */
 export const FRESHNESS = 2;
 export const GENERATION = 3;

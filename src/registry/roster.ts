@@ -274,6 +274,8 @@ export class Roster {
     const service = this.#services.get(name);
     if (service !== undefined) service.index = sequence;
     this.#forgetUnknown(name);
+    // What is read back is no news.
+    if (this.#isRestoring) return;
     this.#emit({ sequence, kind, service: name, instance, before, atMs: this.#clock.wallMs() });
   }
 

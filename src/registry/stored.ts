@@ -90,12 +90,16 @@ export function readStored(key: string, value: unknown): StoredEntry | undefined
   return kind === undefined ? undefined : ({ kind, id: key.slice(slash + 1), value } as StoredEntry);
 }
 
+const INSTANCE_KEYS = storedKey('instance', '');
+
 /**
  * Records in an order they can be applied in: what an instance is restored with is there before the instance itself,
  * and instances come in the order in which they were registered.
  */
 export function inLoadOrder(records: readonly StoreRecord[]): readonly StoreRecord[] {
-  const rank = ({ key, value }: StoreRecord): number =>
-    readStored(key, value)?.kind === 'instance' ? (value as StoredInstance).registeredAtMs : 0;
-  return records.toSorted((a, b) => rank(a) - rank(b));
+  const instances: StoreRecord[] = [];
+  const others: StoreRecord[] = [];
+  for (const record of records) (record.key.startsWith(INSTANCE_KEYS) ? instances : others).push(record);
+  const registeredAtMs = ({ value }: StoreRecord): number => (value as StoredInstance).registeredAtMs;
+  return [...others, ...instances.sort((a, b) => registeredAtMs(a) - registeredAtMs(b))];
 }

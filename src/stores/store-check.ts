@@ -7,7 +7,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CodedError } from '../base/errors.ts';
 import type { StoreRecord } from '../registry/store.ts';
-import { deepFreeze } from './batch.ts';
 import type { StoredMeta } from './lmdb-record.ts';
 import { corrupt } from './store-audit.ts';
 import { FRAME, FrameReader, type Verdict } from './verifier-frames.ts';
@@ -98,7 +97,7 @@ function loaderFlags(): string[] {
 function takeRecords(body: Buffer, records: StoreRecord[], checksums: number[]): void {
   const rows = JSON.parse(body.toString('utf8')) as [key: string, revision: number, checksum: number, value: unknown][];
   for (const [key, revision, checksum, value] of rows) {
-    records.push(Object.freeze({ key, value: deepFreeze(value), revision }));
+    records.push({ key, value, revision });
     checksums.push(checksum);
   }
 }

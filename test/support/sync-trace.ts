@@ -14,7 +14,7 @@ export const TRACED_CALLS = 'fdatasync,fsync,pwrite64,openat,read,recvfrom,write
 const LINE = /^(\d+)\s+(?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)$/;
 
 /** Every finished call of the trace, in the order of their ends. */
-export function readCalls(trace: string): Call[] {
+function readCalls(trace: string): Call[] {
   const open = new Map<string, { begin: number; text: string }>();
   const calls: Call[] = [];
   for (const [at, line] of trace.split('\n').entries()) {
