@@ -10,7 +10,7 @@ import type { Logger } from '../base/log.ts';
 import type { CommittedBatch, Mutation, Precondition, Store, StoreRecord, StoreSnapshot } from '../registry/store.ts';
 import { deepFreeze, type PreparedBatch, prepareBatch } from './batch.ts';
 import { type IndexEntry, type StagedGroup, stageGroup } from './commit-group.ts';
-import { requireFreeSpace } from './free-space.ts';
+import { FreeSpace } from './free-space.ts';
 import { LmdbFile } from './lmdb-file.ts';
 import type { StoreMeta } from './lmdb-record.ts';
 import { SCHEMA, type Schema } from './schema.ts';
@@ -51,7 +51,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
   let file: LmdbFile | undefined;
   try {
     let checked = await claim.checked;
-    if (claim.isNew) await requireFreeSpace(folder); // a full disk stops no restart
+    if (claim.isNew) await new FreeSpace(folder).require(); // a full disk stops no restart
     if (checked.meta !== undefined) checkSchema(folder, checked.meta.schema, schema);
     file = new LmdbFile(folder, { schema: schema.version });
     // The lock file cannot judge an owner in another container; lmdb's table of readers sees it.
@@ -102,6 +102,7 @@ interface OpenedStore {
 class LmdbStore implements Store {
   readonly kind = 'lmdb';
   readonly #folder: string;
+  readonly #freeSpace: FreeSpace;
   readonly #claim: StoreClaim;
   readonly #schema: Schema;
   readonly #log: Logger;
@@ -125,6 +126,7 @@ class LmdbStore implements Store {
 
   constructor({ claim, schema, file, checked, log, snapshots = SNAPSHOT_TIMES }: OpenedStore) {
     this.#folder = claim.folder;
+    this.#freeSpace = new FreeSpace(claim.folder);
     this.#claim = claim;
     this.#schema = schema;
     this.#file = file;
@@ -249,7 +251,7 @@ class LmdbStore implements Store {
       const file = await this.#openFile();
       staged = stageGroup(batches, this.#index, this.#meta);
       if (staged.batches.length === 0) return staged; // nothing to write: all refused or empty
-      await requireFreeSpace(this.#folder, staged.changes);
+      await this.#freeSpace.require(staged.changes);
       writing = staged;
       await file.write(staged.changes, staged.meta);
     } catch (error) {
@@ -299,7 +301,7 @@ class LmdbStore implements Store {
     let isWriting = false;
     try {
       const file = await this.#openFile();
-      await requireFreeSpace(this.#folder);
+      await new FreeSpace(this.#folder).require();
       isWriting = true;
       await file.write(new Map(), this.#meta);
       this.#comeUp();

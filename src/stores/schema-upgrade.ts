@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { assert } from '../base/errors.ts';
 import { prepareBatch } from './batch.ts';
 import { copyFileDurably } from './durable-copy.ts';
-import { requireFreeSpace } from './free-space.ts';
+import { FreeSpace } from './free-space.ts';
 import type { LmdbFile } from './lmdb-file.ts';
 import { encodeRecord, type StoredMeta } from './lmdb-record.ts';
 import { migrate, type Schema } from './schema.ts';
@@ -39,7 +39,7 @@ export async function migrateStore(
     checksums.push(checksum);
     digest = (digest + checksum) >>> 0;
   }
-  await requireFreeSpace(folder, changes);
+  await new FreeSpace(folder).require(changes);
   const path = join(folder, DATA_FILE);
   await copyFileDurably(path, `${path}.schema-${from}`);
   const revision = checked.meta?.revision ?? 0;

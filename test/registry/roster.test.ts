@@ -10,10 +10,12 @@ import type { StoredStatus } from '../../src/registry/stored.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { aCheck, anInstance, aResult } from '../support/registrations.ts';
 
-function setUp() {
+/** A roster at work, or one that is being restored. */
+function setUp(isRestoring = false) {
   const clock = new FakeClock();
   const changes: Change[] = [];
   const roster = new Roster(clock, 100, (change) => changes.push(change));
+  if (!isRestoring) roster.endRestoring();
   let revision = 0;
   return {
     clock,
@@ -156,7 +158,7 @@ describe('a check that is new on a live instance', () => {
 describe('a restart', () => {
   const stored = (outcome: Outcome | null) => ({ outcome, output: 'as it was', sinceMs: 7 });
   it('resumes stored outcomes, `initial` or not, and waits for checks it has nothing of', () => {
-    const { restore, put, check, status } = setUp();
+    const { restore, put, check, status } = setUp(true);
     restore('a', { one: stored('passing') });
     put({ checks: [aCheck('one', { initial: 'critical' }), aCheck('two')] });
     const resumed = { outcome: 'passing', output: 'as it was', latencyMs: undefined, sinceMs: 7, neutral: false };
@@ -164,13 +166,13 @@ describe('a restart', () => {
     assert.equal(status(), 'pending');
   });
   it('resumes checks that had no say yet as such', () => {
-    const { restore, put, check, status } = setUp();
+    const { restore, put, check, status } = setUp(true);
     restore('a', { one: stored('passing'), two: stored(null) });
     put({ checks: [aCheck('one'), aCheck('two')] });
     assert.deepEqual([check('two')?.outcome, check('two')?.neutral, status()], [undefined, true, 'healthy']);
   });
   it('resumes once only: a later instance of the same id begins anew', () => {
-    const { restore, put, roster, status } = setUp();
+    const { restore, put, roster, status } = setUp(true);
     restore('a', { alive: stored('passing') });
     put({ checks: [aCheck()] });
     assert.equal(status(), 'healthy');
@@ -179,7 +181,7 @@ describe('a restart', () => {
     assert.equal(status(), 'pending');
   });
   it('leaves outcomes of nobody to nobody, and its own writes are not restored', () => {
-    const { restore, put, roster, status } = setUp();
+    const { restore, put, roster, status } = setUp(true);
     restore('a', { alive: stored('passing') });
     roster.endRestoring();
     put({ checks: [aCheck()] });
