@@ -33,7 +33,8 @@ interface Scope {
 
 export async function flip(scope: Scope): Promise<OrdealRow[]> {
   if (findTool('dnsperf') === undefined) throw new Error('dnsperf is missing (npm run bench:peers)');
-  const folder = makeServerFolder(scope, {});
+  // A check that falls this often would be held for it.
+  const folder = makeServerFolder(scope, { config: { health: { damping: { penalty: 0 } } } });
   await fill(join(folder, 'data'));
   const server = await startBuiltServer(scope, { folder });
   const target = new Target();
@@ -71,17 +72,29 @@ export async function flip(scope: Scope): Promise<OrdealRow[]> {
   ];
 }
 
-/** Answers each probe with the other status than the one before, and hands out when it did. */
+/**
+ * Answers a probe with the other status than the one before, and hands out when it did; until that is seen in the answers,
+ * further probes get the same: a server that was held up looks twice before it believes in a failure.
+ */
 class Target {
   readonly server = createServer((request, response) => {
     const service = Number(request.url?.slice(1));
-    const isWell = !(this.#well.get(service) ?? false);
+    const isTurn = !this.#unseen.has(service);
+    const isWell = isTurn !== (this.#well.get(service) ?? false);
     this.#well.set(service, isWell);
+    this.#unseen.add(service);
     response.writeHead(isWell ? 200 : 503);
-    response.end(() => this.onReply(service, isWell, performance.now()));
+    response.end(() => {
+      if (isTurn) this.onReply(service, isWell, performance.now());
+    });
   });
   readonly #well = new Map<number, boolean>();
-  onReply: (service: number, isWell: boolean, atMs: number) => void = () => {};
+  readonly #unseen = new Set<number>();
+  /** The next probe of this service may be answered otherwise. */
+  seen(service: number): void {
+    this.#unseen.delete(service);
+  }
+  onReply: (service: number, isWell: boolean, atMs: number) => void = (service) => this.seen(service);
 }
 
 /** From each reply of the target, ask the service until the answer is the other one; and then once more, to compare. */
@@ -98,6 +111,7 @@ async function timeFlips(server: BuiltServer, target: Target): Promise<{ delays:
         const askedMs = performance.now();
         await asker.addresses(nameOf(service));
         plain.push(performance.now() - askedMs);
+        target.seen(service);
         showProgress('flip', Math.min(delays.length, FLIPS), FLIPS);
         if (delays.length >= FLIPS) resolve();
       });
