@@ -28,7 +28,10 @@ describe('rollcall serve --repair', () => {
 
     const refused = await run(process.execPath, [...NODE, '--config', config], { cwd: scratch, timeoutMs: TIMEOUT_MS });
     assert.equal(refused.exitCode, 1, refused.stderr);
-    assert.match(refused.stderr, /^store_corrupt: store folder .*: page 1, at octet 4096 .*; `rollcall serve --repair` rebuilds it/m);
+    assert.match(
+      refused.stderr,
+      /^store_corrupt: store folder .*: page 1, at octet 4096 .*; `rollcall serve --repair` rebuilds it/m,
+    );
 
     const server = await spawnServer(t, process.execPath, [...NODE, '--config', config, '--repair'], {
       ready: /is ready/,

@@ -38,12 +38,11 @@ async function withChild<T>(script: string, body: () => Promise<T>): Promise<T> 
 }
 
 describe('the verification of a store', () => {
-  it('hands over every record, in order of key, frozen', async () => {
+  it('hands over every record, in order of key', async () => {
     const folder = await makeStore('sound');
     const { meta, records, checksums } = await checkStore(folder, 'records');
     assert.deepEqual([meta?.revision, records.length, checksums.length], [1, 3000, 3000]);
     assert.deepEqual(records[1], { key: 'k1', revision: 1, value: { text: 'x', i: 1 } });
-    assert.ok(Object.isFrozen(records[7]?.value), 'a value is frozen');
     assert.deepEqual((await checkStore(folder, 'check')).records, []);
   });
 
