@@ -8,18 +8,14 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silentLogger } from '../../src/base/log.ts';
-import { openLmdbStore } from '../../src/stores/lmdb.ts';
 import { type BuiltServer, makeServerFolder, startBuiltServer } from '../support/built-server.ts';
 import { Peer } from '../support/peer.ts';
 import { percentile } from '../support/query-load.ts';
 import { findTool } from '../support/tools.ts';
 import { Asker } from './asker.ts';
+import { fillStore, INSTANCES, PER_SERVICE } from './large-server.ts';
 import { type OrdealRow, showProgress } from './ordeal-result.ts';
 
-const INSTANCES = 100_000;
-const PER_SERVICE = 10;
-const BATCH = 1000;
 const QUERIES_PER_SECOND = 20_000;
 const FLIPS = 600;
 const CHECKED = 10;
@@ -35,7 +31,7 @@ export async function flip(scope: Scope): Promise<OrdealRow[]> {
   if (findTool('dnsperf') === undefined) throw new Error('dnsperf is missing (npm run bench:peers)');
   // A check that falls this often would be held for it.
   const folder = makeServerFolder(scope, { config: { health: { damping: { penalty: 0 } } } });
-  await fill(join(folder, 'data'));
+  await fillStore(join(folder, 'data'));
   const server = await startBuiltServer(scope, { folder });
   const target = new Target();
   const peer = await Peer.listen(target.server);
@@ -167,31 +163,4 @@ function startLoad(scope: Scope, server: BuiltServer, folder: string) {
       };
     },
   };
-}
-
-async function fill(path: string): Promise<void> {
-  const store = await openLmdbStore({ path, log: silentLogger });
-  for (let from = 0; from < INSTANCES; from += BATCH) {
-    await store.commit(Array.from({ length: BATCH }, (_, i) => record(from + i)));
-    showProgress('filling the store', from + BATCH, INSTANCES);
-  }
-  await store.close();
-}
-
-/** What registering through the API stores (registry/stored.ts). */
-function record(n: number): { key: string; value: unknown } {
-  const service = `svc-${Math.floor(n / PER_SERVICE)}`;
-  const id = `${service}-${n % PER_SERVICE}`;
-  const instance = {
-    id,
-    service,
-    address: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`,
-    port: 8080,
-    ports: {},
-    tags: [],
-    meta: {},
-    weight: 1,
-    checks: [],
-  };
-  return { key: `instance/${id}`, value: { instance, registeredAtMs: 1_700_000_000_000 + n } };
 }

@@ -38,11 +38,12 @@ export async function makeLargeFolder(scope: Scope, isFilled: boolean): Promise<
       http: { listen: [`127.0.0.1:${HTTP_PORT}`] },
     },
   });
-  if (isFilled) await fill(`${folder}/data`);
+  if (isFilled) await fillStore(`${folder}/data`);
   return folder;
 }
 
-async function fill(path: string): Promise<void> {
+/** Put all instances into an lmdb store. */
+export async function fillStore(path: string): Promise<void> {
   const store = await openLmdbStore({ path, log: silentLogger });
   for (let from = 0; from < INSTANCES; from += BATCH) {
     await store.commit(Array.from({ length: BATCH }, (_, i) => record(from + i)));
