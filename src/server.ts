@@ -25,20 +25,23 @@ import { QueryCounters } from './nameserver/query-counters.ts';
 import type { RegistryNames } from './nameserver/registry-names.ts';
 import { ServicePlaces } from './nameserver/service-places.ts';
 import { timedAnswers } from './nameserver/timed-answers.ts';
-import { TtlMemory } from './nameserver/ttl-memory.ts';
 import { currentSoa, View, type ViewState } from './nameserver/view.ts';
 import type { Change } from './registry/change.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
-import { type RunningSchedules, startSchedules } from './schedule/maintenance-schedules.ts';
+import type { RunningSchedules } from './schedule/maintenance-schedules.ts';
 import type { StoreClaim } from './stores/store-claim.ts';
 import { STORES } from './stores/stores.ts';
+import { foresightOf } from './wiring/foresight.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { DnsListeners } from './wiring/listeners.ts';
+import { startMaintenance } from './wiring/maintenance.ts';
 import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
 import { needRestart } from './wiring/restart-needs.ts';
 import { Shards } from './wiring/shards.ts';
+import { startTimedWork, type TimedWork } from './wiring/timed-work.ts';
 import { tlsContents } from './wiring/tls-files.ts';
+import { TtlNotes } from './wiring/ttl-notes.ts';
 import { domainSettings, instanceRules, shadowWarnings, viewPlan } from './wiring/view-plan.ts';
 
 const clock = systemClock;
@@ -94,7 +97,11 @@ class Server implements RunningServer {
   readonly #query: QueryHandler;
   readonly #listeners: DnsListeners;
   readonly #index = new NameIndex();
-  readonly #ttls = new TtlMemory();
+  readonly #ttls = new TtlNotes({
+    clock,
+    domains: () => domainSettings(this.#config.dns),
+    service: (name) => this.#registry?.service(name),
+  });
   readonly #countReload: (result: 'ok' | 'failed') => void;
   readonly #watch: FileWatch;
   readonly #startedMs = clock.wallMs();
@@ -103,6 +110,7 @@ class Server implements RunningServer {
   #store: Store | undefined;
   #registry: Registry | undefined;
   #health: HealthWiring | undefined;
+  #timed: TimedWork | undefined;
   #api: Api | undefined;
   #schedules: RunningSchedules | undefined;
   #ready = false;
@@ -166,10 +174,13 @@ class Server implements RunningServer {
       log: this.#log,
       leasesWait: true,
       keepHistory: true,
+      onReport: (state, report) => this.#timed?.dynamics.report(state, report),
     });
     this.#registry = registry;
     this.#followRegistry(registry);
     registry.setStatic(config.services);
+    const told = { view: () => this.#query.view, shards: this.#shards };
+    this.#timed = startTimedWork(registry, { clock, log: this.#log, ...told });
     exposeRegistryMetrics(this.#metrics, registry, this.#store, this.#places);
     this.#health = startHealth(registry, config.health, {
       log: this.#log,
@@ -181,9 +192,9 @@ class Server implements RunningServer {
       },
     });
     this.#setState({ isLoaded: true });
-    this.#api = await this.#startApi(registry);
+    this.#api = await this.#startApi(registry, this.#timed);
     registry.openLeases();
-    this.#startSchedules(registry);
+    this.#schedules = startMaintenance(config.schedules, registry, this.#log);
     this.#followFiles();
     this.#ready = true;
     for (const problem of this.#zoneWarnings()) this.#log.warn({ problem: formatProblem(problem) }, 'zone file');
@@ -209,6 +220,7 @@ class Server implements RunningServer {
     await this.#reloading;
     await this.#schedules?.stop();
     await this.#api?.close();
+    await this.#timed?.stop();
     await this.#listeners.close();
     await this.#shards?.pool.close();
     await this.#health?.stop();
@@ -233,7 +245,7 @@ class Server implements RunningServer {
     // Shards first: they take it in while this thread does its own part.
     this.#shards?.introduce(registry);
     for (const { instance } of registry.instances()) this.#index.put(instance, undefined);
-    for (const service of registry.services()) this.#noteTtl(service.name);
+    this.#ttls.noteAll(registry.services());
     this.#setState({ serialOffset: registry.sequence });
     registry.onChange((change) => this.#applyChange(change));
   }
@@ -248,7 +260,7 @@ class Server implements RunningServer {
     for (const each of touched) this.#query.view.serviceChanged(each);
     this.#shards?.tell(change);
     this.#setState({ serialOffset: sequence });
-    if (kind !== 'health') this.#noteTtl(service);
+    this.#ttls.note(change);
   }
 
   #setState(change: Partial<ViewState>): void {
@@ -261,13 +273,7 @@ class Server implements RunningServer {
     return [...this.#zones.problems, ...shadowWarnings(this.#config.dns, this.#zones.zones, services)];
   }
 
-  #noteTtl(name: string): void {
-    const service = this.#registry?.service(name);
-    if (service === undefined) this.#ttls.forget(name);
-    else this.#ttls.note(service, domainSettings(this.#config.dns), clock.monotonicMs());
-  }
-
-  async #startApi(registry: Registry): Promise<Api> {
+  async #startApi(registry: Registry, { rollouts }: TimedWork): Promise<Api> {
     const { http, auth } = this.#config;
     const tls = tlsContents(http.tls);
     // Only here: its modules take as long to load as a quarter of a large store, and names are answered without them.
@@ -283,7 +289,9 @@ class Server implements RunningServer {
       access: { tokens: auth.tokens, allowHosts: http.allowHosts },
       rules: () => instanceRules(this.#config),
       heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
-      ttlInForceSeconds: (service) => this.#ttls.inForceSeconds(service, clock.monotonicMs()),
+      rollouts,
+      foresight: foresightOf(() => this.#query.view, registry),
+      ttlInForceSeconds: (instance) => this.#ttls.inForceSeconds(instance),
       reload: () => this.reload(),
       status: () => this.#status(),
       readiness: () => ({ ready: this.#ready, stale: this.#query.state.isStale }),
@@ -319,18 +327,6 @@ class Server implements RunningServer {
       checks: this.#health?.monitor.load,
       lastReload: this.#lastReload ?? null,
     };
-  }
-
-  #startSchedules(registry: Registry): void {
-    this.#schedules = startSchedules(this.#config.schedules, {
-      log: this.#log,
-      run: async ({ maintenance, target, name }) => {
-        const reason = maintenance === 'on' ? `schedule ${name}` : undefined;
-        const by = { kind: 'schedule', id: name } as const;
-        if ('service' in target) await registry.setServiceMaintenance(target.service, reason, by);
-        else await registry.setMaintenance(target.instance, reason, by);
-      },
-    });
   }
 
   #followFiles(): void {
@@ -370,12 +366,12 @@ class Server implements RunningServer {
     this.#config = config;
     this.#zones = zones;
     this.#setView(config, zones);
-    for (const service of this.#registry?.services() ?? []) this.#noteTtl(service.name);
+    this.#ttls.noteAll(this.#registry?.services() ?? []);
     this.#api?.setAccess({ tokens: config.auth.tokens, allowHosts: config.http.allowHosts });
     if (tls !== undefined) this.#api?.setTls(tls);
     this.#log.level = config.log.level;
     await this.#schedules?.stop();
-    if (this.#registry !== undefined) this.#startSchedules(this.#registry);
+    if (this.#registry !== undefined) this.#schedules = startMaintenance(config.schedules, this.#registry, this.#log);
     this.#followFiles();
     return [...problems, ...this.#zoneWarnings(), ...needRestart(before, config)];
   }

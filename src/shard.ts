@@ -8,6 +8,7 @@ import { systemClock } from './base/clock.ts';
 import { errorMessage } from './base/errors.ts';
 import { systemRandom } from './base/random.ts';
 import { buildView } from './nameserver/build-view.ts';
+import type { Client } from './nameserver/client.ts';
 import { Cursors } from './nameserver/cursors.ts';
 import type { News } from './nameserver/news.ts';
 import { QueryHandler } from './nameserver/query.ts';
@@ -65,7 +66,7 @@ new ShardLoop({
     handler.state.isStale = Atomics.load(control, CONTROL.STALE) === 1;
   },
   answer: timedAnswers(
-    (slot: Uint8Array, length: number, out) => handler.respondInPlace(slot, length, 'udp', out),
+    (slot: Uint8Array, length: number, out, client: Client) => handler.respondInPlace(slot, length, 'udp', out, client),
     counters,
     systemClock,
   ),

@@ -4,8 +4,12 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import type { Problem } from '../base/errors.ts';
 import type { Outcome } from '../health/check-spec.ts';
+import type { ExplainedQuestion, Explanation } from '../nameserver/explain.ts';
+import type { Author } from '../registry/author.ts';
+import type { Instance } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { InstanceRules } from '../registry/validate-instance.ts';
+import type { RolloutAction, RolloutView } from '../routing/rollout.ts';
 import type { Caller } from './access.ts';
 import type { BlockingReads } from './blocking-reads.ts';
 import type { Watchers } from './watchers.ts';
@@ -14,6 +18,19 @@ import type { Watchers } from './watchers.ts';
 export interface HeartbeatReport {
   readonly status?: Outcome;
   readonly output?: string;
+}
+
+/** The progressive canaries, as the API needs them. */
+export interface RolloutControls {
+  /** Undefined when the policy has no steps. */
+  show(service: string): RolloutView | undefined;
+  /** Throws CodedError `unknown_rollout`, `rollout_over`, `store_unavailable`. */
+  act(service: string, action: RolloutAction, by: Author): Promise<void>;
+}
+
+/** Looks into the answers, and at what they would be. */
+export interface Foresight {
+  explain(question: ExplainedQuestion): Explanation;
 }
 
 /** The rest of the server, as the API needs it. */
@@ -25,8 +42,10 @@ export interface ApiBackend {
   readonly rules: () => InstanceRules;
   /** Feed an instance's heartbeat checks; synchronous, so that the outcome is in force when it returns. */
   readonly heartbeat: (instanceId: string, report: HeartbeatReport) => void;
+  readonly rollouts: RolloutControls;
+  readonly foresight: Foresight;
   /** The largest TTL of any record of the service that resolvers may still hold. */
-  readonly ttlInForceSeconds: (service: string) => number;
+  readonly ttlInForceSeconds: (instance: Instance) => number;
   /** Read configuration and zones anew. Problems of severity `error`: the old ones stay in force. */
   readonly reload: () => Promise<{ readonly problems: readonly Problem[] }>;
   /** What else `/v1/status` shows. */

@@ -9,6 +9,7 @@ import { addBatchRoutes } from './batch-routes.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { addCheckRoutes } from './check-routes.ts';
 import { sendError } from './error-reply.ts';
+import { addExplainRoutes } from './explain-routes.ts';
 import { addHistoryRoutes } from './history-routes.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { parseJsonBody } from './json-body.ts';
@@ -17,6 +18,7 @@ import { DEFAULT_LIMITS, type HttpLimits, Listeners, type TlsMaterial } from './
 import { addDocsRoutes, addOpenApi } from './openapi-routes.ts';
 import { addOperationRoutes } from './operation-routes.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
+import { addRolloutRoutes } from './rollout-routes.ts';
 import { addServiceRoutes } from './service-routes.ts';
 import { addUnbuiltRoutes, MethodRefusals, refuseUnknownPath } from './unbuilt-routes.ts';
 import { addWatchRoutes } from './watch-routes.ts';
@@ -137,6 +139,8 @@ async function buildApp(
   addLifecycleRoutes(app, parts);
   addCheckRoutes(app, parts);
   addPolicyRoutes(app, parts);
+  addRolloutRoutes(app, parts);
+  addExplainRoutes(app, parts);
   addOperationRoutes(app, parts);
   addUnbuiltRoutes(app);
   await addDocsRoutes(app);

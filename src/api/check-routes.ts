@@ -7,6 +7,7 @@ import { MAX_CHECKS, readSingleCheck } from '../registry/validate-instance.ts';
 import type { ApiParts } from './api-parts.ts';
 import { authorOf } from './author-of.ts';
 import { ChecksDocument } from './documents.ts';
+import { requiredRevision } from './entity-tag.ts';
 import { existingInstance } from './instance-routes.ts';
 import { checkId, instanceId } from './path-part.ts';
 import { presentCheck, presentChecks } from './present-instance.ts';
@@ -39,7 +40,7 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
         tag: 'checks',
         body: Type.Ref('Check'),
         replies: { 200: CheckReply },
-        errors: [404, 409, 413, 415, 501, 503],
+        errors: [404, 409, 412, 413, 415, 501, 503],
       }),
     },
     async (request) => await putCheck(request, parts),
@@ -52,23 +53,26 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
         summary: 'Remove a check',
         tag: 'checks',
         replies: { 204: undefined },
-        errors: [404, 409, 503],
+        errors: [404, 409, 412, 503],
       }),
     },
     async (request, reply) => {
-      await registry.deleteCheck(instanceId(request), checkId(request), authorOf(request));
+      const id = instanceId(request);
+      const { revision } = existingInstance(registry, id);
+      await registry.deleteCheck(id, checkId(request), authorOf(request), requiredRevision(request, revision));
       return reply.code(204).send();
     },
   );
 }
 
 async function putCheck(request: FastifyRequest, { registry, rules }: ApiParts) {
-  const { instance } = existingInstance(registry, instanceId(request));
+  const { instance, revision } = existingInstance(registry, instanceId(request));
   const check = readSingleCheck(request.body, checkId(request), instance, rules().checkDefaults);
   const isNew = !instance.checks.some(({ id }) => id === check.id);
   if (isNew && instance.checks.length >= MAX_CHECKS) {
     throw new CodedError('invalid', `an instance has at most ${MAX_CHECKS} checks`);
   }
-  const after = await registry.putCheck(instance.id, check, authorOf(request));
+  const required = requiredRevision(request, revision);
+  const after = await registry.putCheck(instance.id, check, authorOf(request), required);
   return presentCheck(check, after.checks[check.id]);
 }

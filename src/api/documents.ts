@@ -4,6 +4,8 @@
 // against what is said here.
 
 import { type TSchema, Type } from 'typebox';
+import { STRATEGY_NAMES } from '../registry/policy.ts';
+import { routingFields } from './routing-documents.ts';
 
 const Duration = Type.String({ description: 'A time with a unit: "5s", "500ms", "1m30s".', examples: ['5s'] });
 const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC.' });
@@ -137,18 +139,80 @@ const InstanceDocument = Type.Object(
     static: Type.Boolean({ description: 'From the configuration file: read-only here.' }),
     lease: OrNull(Type.Object({ expiresAt: Time })),
     load: OrNull(LoadDocument),
+    balancedBy: Type.Optional(
+      Type.Object(
+        { connections: OrNull(Type.Number()), latencyMs: OrNull(Type.Number()) },
+        {
+          description: 'What the strategy goes by now: reports that are still believed, round trips with their peaks.',
+        },
+      ),
+    ),
+    warmth: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'Factor on the weight while it warms up.' }),
+    ),
   },
   { $id: 'Instance', additionalProperties: false },
 );
 
+const RolloutState = OneOf('running', 'paused', 'rolled-back', 'done');
+const rolloutPlace = {
+  state: RolloutState,
+  step: Type.Integer({ minimum: 0, description: 'The step in force, from 1; 0: the first has not begun.' }),
+  percent: Type.Number({ minimum: 0, maximum: 100, description: "What the step's route gets now." }),
+};
+
+export const RolloutDocument = Type.Object(
+  {
+    ...rolloutPlace,
+    steps: Type.Integer(),
+    since: OrNull(Time),
+    stood: Duration,
+    waiting: OrNull(Type.String({ description: 'What it waits for.' })),
+    reason: Type.String(),
+  },
+  { $id: 'Rollout' },
+);
+
+export const RolloutActionDocument = Type.Object(
+  { action: OneOf('pause', 'resume', 'restart', 'rollback') },
+  { additionalProperties: false },
+);
+
+const StepDocument = Type.Object(
+  {
+    route: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: 'Index in `routes`.' })),
+    percent: Type.Number({ minimum: 0, maximum: 100 }),
+    for: Type.Optional(Duration),
+    at: Type.Optional(Type.String({ description: 'A cron expression: the step begins at such a time.' })),
+    timezone: Type.Optional(Type.String({ description: 'Of `at`.', examples: ['Europe/Berlin'] })),
+  },
+  { additionalProperties: false },
+);
+
 const PolicyDocument = Type.Object(
   {
-    strategy: Type.Optional(OneOf('round-robin', 'random', 'weighted')),
+    strategy: Type.Optional(OneOf(...STRATEGY_NAMES)),
     maxAnswers: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
     ttl: Type.Optional(Duration),
     whenAllUnhealthy: Type.Optional(OneOf('empty', 'all', 'last-known')),
     minHealthyFraction: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
     warningWeight: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 1 })),
+    srvWeightScale: Type.Optional(
+      Type.Number({ minimum: 0.001, maximum: 65535, default: 1, description: 'Factor on the weights of SRV records.' }),
+    ),
+    oneSubnetPerAnswer: Type.Optional(
+      Type.Boolean({ default: false, description: 'Addresses of an answer are of one /24 or /64.' }),
+    ),
+    ...routingFields,
+    slowStart: Type.Optional(Duration),
+    steps: Type.Optional(Type.Array(StepDocument, { maxItems: 32 })),
+    guard: Type.Optional(
+      Type.Object(
+        { failing: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.2 })) },
+        { additionalProperties: false, description: 'When steps are taken back.' },
+      ),
+    ),
+    rollout: Type.Optional(Type.Unsafe({ ...Type.Ref('Rollout'), description: 'Read only: ignored when sent.' })),
   },
   { $id: 'Policy', additionalProperties: false },
 );
@@ -166,7 +230,7 @@ const ErrorDocument = Type.Object(
 
 const AuthorDocument = OrNull(
   Type.Object({
-    kind: OneOf('token', 'local', 'check', 'lease', 'config', 'schedule'),
+    kind: OneOf('token', 'local', 'check', 'lease', 'config', 'schedule', 'steps'),
     id: Type.Optional(Type.String({ description: 'Of the token, the check or the schedule.' })),
     address: Type.Optional(Type.String({ description: 'Of the peer that called.' })),
   }),
@@ -184,6 +248,9 @@ export const HistoryDocument = Type.Object({
       reason: Type.Optional(Type.String()),
       output: Type.Optional(Type.String({ description: 'Of the check that changed the status; its beginning.' })),
       policy: Type.Optional(OrNull(Type.Ref('Policy'))),
+      rollout: Type.Optional(
+        Type.Object(rolloutPlace, { description: 'The steps of the policy went on, or were taken back.' }),
+      ),
     }),
   ),
 });
@@ -277,5 +344,6 @@ export const SHARED_DOCUMENTS = [
   RegistrationDocument,
   InstanceDocument,
   PolicyDocument,
+  RolloutDocument,
   ErrorDocument,
 ];

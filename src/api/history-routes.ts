@@ -9,6 +9,7 @@ import type { ApiParts } from './api-parts.ts';
 import { HistoryDocument } from './documents.ts';
 import { serviceName } from './path-part.ts';
 import { presentPolicy } from './present-instance.ts';
+import { presentPlace } from './present-rollout.ts';
 import { QueryString } from './query-string.ts';
 import { routeSchema } from './route-schema.ts';
 
@@ -42,12 +43,13 @@ export function addHistoryRoutes(app: FastifyInstance, { registry }: ApiParts): 
   );
 }
 
-function presentPastChange({ atMs, kind, by, service: _, policy, ...about }: PastChange) {
+function presentPastChange({ atMs, kind, by, service: _, policy, rollout, ...about }: PastChange) {
   return {
     at: rfc3339(atMs),
     kind,
     by,
     ...about,
     ...(policy === undefined ? {} : { policy: policy === null ? null : presentPolicy(policy) }),
+    ...(rollout === undefined ? {} : { rollout: presentPlace(rollout) }),
   };
 }

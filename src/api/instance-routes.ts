@@ -102,11 +102,13 @@ function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiP
         summary: 'Deregister an instance',
         tag: 'instances',
         replies: { 204: undefined },
-        errors: [404, 409, 503],
+        errors: [404, 409, 412, 503],
       }),
     },
     async (request, reply) => {
-      await registry.deregister(instanceId(request), authorOf(request));
+      const id = instanceId(request);
+      const { revision } = existingInstance(registry, id);
+      await registry.deregister(id, authorOf(request), requiredRevision(request, revision));
       return reply.code(204).send();
     },
   );

@@ -1,6 +1,7 @@
 // lifecycle-routes.ts -- heartbeat, drain and maintenance of an instance
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
 import { Type } from 'typebox';
 import { rfc3339 } from '../base/clock.ts';
 import type { InstanceState } from '../registry/instance.ts';
@@ -13,10 +14,15 @@ import { instanceId } from './path-part.ts';
 import { presentInstance } from './present-instance.ts';
 import { routeSchema } from './route-schema.ts';
 
+/** When instances that drain may be stopped, by id: as it was said first. */
+type SafeAfter = LRUCache<string, number>;
+
+const MAX_DRAINS = 10_000;
 const WRITE_INSTANCE = { action: 'write', to: 'instance' } as const;
 
 export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void {
   const { registry } = parts;
+  const safeAfterMs: SafeAfter = new LRUCache({ max: MAX_DRAINS });
   app.put(
     '/v1/instances/:id/heartbeat',
     {
@@ -44,7 +50,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
         errors: [404, 503],
       }),
     },
-    async (request) => await drain(request, parts),
+    async (request) => await drain(request, parts, safeAfterMs),
   );
   app.delete(
     '/v1/instances/:id/drain',
@@ -106,12 +112,20 @@ function checkExpiresAtMs({ instance }: InstanceState, nowMs: number): number | 
   return intervals.length === 0 ? undefined : nowMs + Math.min(...intervals);
 }
 
-async function drain(request: FastifyRequest, { registry, clock, ttlInForceSeconds }: ApiParts) {
+async function drain(
+  request: FastifyRequest,
+  { registry, clock, ttlInForceSeconds }: ApiParts,
+  safeAfterMs: SafeAfter,
+) {
   const id = instanceId(request);
+  const { instance, draining } = writableInstance(registry, id);
+  const known = draining ? safeAfterMs.get(id) : undefined;
   // Asked before the drain as well: with the instance its TTL may leave the names.
-  const { service } = writableInstance(registry, id).instance;
-  const ttlBefore = ttlInForceSeconds(service);
+  const ttlBefore = ttlInForceSeconds(instance);
   await registry.setDraining(id, true, authorOf(request));
-  const ttlSeconds = Math.max(ttlBefore, ttlInForceSeconds(service));
-  return { status: 'draining', safeAfter: rfc3339(clock.wallMs() + ttlSeconds * 1000) };
+  const ttlSeconds = Math.max(ttlBefore, ttlInForceSeconds(instance));
+  // Answers made after the first drain do not hold the instance, however often it is said again.
+  const atMs = known ?? clock.wallMs() + ttlSeconds * 1000;
+  safeAfterMs.set(id, atMs);
+  return { status: 'draining', safeAfter: rfc3339(atMs) };
 }

@@ -10,12 +10,14 @@ import { authorOf } from './author-of.ts';
 import { entityTag, requiredRevision } from './entity-tag.ts';
 import { serviceName } from './path-part.ts';
 import { presentPolicy } from './present-instance.ts';
+import { presentRollout } from './present-rollout.ts';
 import { routeSchema } from './route-schema.ts';
 
 const PATH = '/v1/services/:service/policy';
 const PolicyReply = Type.Ref('Policy');
 
-export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): void {
+export function addPolicyRoutes(app: FastifyInstance, parts: ApiParts): void {
+  const { registry } = parts;
   app.get(
     PATH,
     {
@@ -27,7 +29,7 @@ export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): v
         errors: [404],
       }),
     },
-    async (request, reply) => sendPolicy(reply, registry, serviceName(request)),
+    async (request, reply) => sendPolicy(reply, parts, serviceName(request)),
   );
   app.put(
     PATH,
@@ -46,7 +48,7 @@ export function addPolicyRoutes(app: FastifyInstance, { registry }: ApiParts): v
       const name = serviceName(request);
       const policy = readPolicy(request.body);
       await registry.setPolicy(name, policy, conditionOf(request, registry, name), authorOf(request));
-      return sendPolicy(reply, registry, name);
+      return sendPolicy(reply, parts, name);
     },
   );
   app.delete(
@@ -82,8 +84,9 @@ function existingPolicy(registry: Registry, name: string) {
   return { policy: service.policy, revision: service.policyRevision };
 }
 
-function sendPolicy(reply: FastifyReply, registry: Registry, name: string) {
+function sendPolicy(reply: FastifyReply, { registry, rollouts }: ApiParts, name: string) {
   const { policy, revision } = existingPolicy(registry, name);
+  const view = rollouts.show(name);
   reply.header('etag', entityTag(revision));
-  return presentPolicy(policy);
+  return { ...presentPolicy(policy), ...(view === undefined ? {} : { rollout: presentRollout(view) }) };
 }

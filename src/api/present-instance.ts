@@ -4,8 +4,15 @@ import { rfc3339 } from '../base/clock.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { CheckSpec } from '../health/check-spec.ts';
 import type { ServiceState } from '../registry/change.ts';
-import { type CheckState, type Instance, type InstanceState, isAnswerable } from '../registry/instance.ts';
+import {
+  type CheckState,
+  type Instance,
+  type InstanceState,
+  isAnswerable,
+  type Readings,
+} from '../registry/instance.ts';
 import type { Policy } from '../registry/policy.ts';
+import { presentStep } from './present-rollout.ts';
 
 /** What a registration says, in the shape in which one is sent; without its checks. */
 export function presentRegistration(instance: Instance) {
@@ -40,6 +47,16 @@ export function presentInstance(state: InstanceState) {
     static: state.isStatic,
     lease: leaseExpiresAtMs === undefined ? null : { expiresAt: rfc3339(leaseExpiresAtMs) },
     load: state.load ?? null,
+    ...presentReadings(state),
+  };
+}
+
+/** What balancing goes by now, where it goes by anything. */
+function presentReadings({ connections, latencyMs, warmth }: Readings) {
+  const isBalanced = connections !== undefined || latencyMs !== undefined;
+  return {
+    ...(isBalanced ? { balancedBy: { connections: connections ?? null, latencyMs: latencyMs ?? null } } : {}),
+    ...(warmth === undefined ? {} : { warmth }),
   };
 }
 
@@ -53,7 +70,8 @@ export function presentCheck(check: CheckSpec, state: CheckState | undefined) {
   return {
     ...rest,
     ...(check.schedule === undefined ? { interval: formatDuration(intervalMs) } : {}),
-    timeout: formatDuration(timeoutMs),
+    // Nobody is asked, so there is nothing to wait for.
+    ...(check.type === 'heartbeat' ? {} : { timeout: formatDuration(timeoutMs) }),
     ...(deregisterAfterMs === undefined ? {} : { deregisterAfter: formatDuration(deregisterAfterMs) }),
     outcome: state?.outcome ?? null,
     output: state?.output ?? '',
@@ -81,6 +99,11 @@ export function presentServiceRow(service: ServiceState) {
   };
 }
 
-export function presentPolicy({ ttlSeconds, ...rest }: Policy) {
-  return { ...rest, ...(ttlSeconds === undefined ? {} : { ttl: formatDuration(ttlSeconds * 1000) }) };
+export function presentPolicy({ ttlSeconds, slowStartMs, steps, ...rest }: Policy) {
+  return {
+    ...rest,
+    ...(ttlSeconds === undefined ? {} : { ttl: formatDuration(ttlSeconds * 1000) }),
+    ...(slowStartMs === undefined ? {} : { slowStart: formatDuration(slowStartMs) }),
+    ...(steps === undefined ? {} : { steps: steps.map(presentStep) }),
+  };
 }

@@ -33,6 +33,20 @@ export class QueryString {
     return values[0];
   }
 
+  /** Text that `problem` has nothing against. */
+  checked(key: string, problem: (value: string) => string | undefined): string | undefined {
+    const value = this.text(key);
+    const found = value === undefined ? undefined : problem(value);
+    if (found === undefined) return value;
+    this.#fail(key, found);
+    return undefined;
+  }
+
+  /** Note that a parameter is missing, unless something else is wrong with it. */
+  need(key: string): void {
+    if (!this.#values.has(key)) this.#fail(key, 'is needed');
+  }
+
   /** Is a switch on? `?fresh=1`, `?fresh=true` or `?fresh`. */
   flag(key: string): boolean {
     const value = this.text(key);

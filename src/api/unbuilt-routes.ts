@@ -8,7 +8,6 @@ const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTION
 
 /** Promised by the contract and not built yet: path, methods, who may learn that. */
 const LATER: readonly (readonly [path: string, methods: HTTPMethods[], access?: RouteAccess])[] = [
-  ['/v1/explain', ['GET']],
   ['/v1/simulate', ['POST']],
   ['/v1/cluster', ['GET']],
   ['/dns-query', ['GET', 'POST'], 'open'],

@@ -5,6 +5,7 @@ import { rfc3339 } from '../base/clock.ts';
 import type { Change } from '../registry/change.ts';
 import type { Policy } from '../registry/policy.ts';
 import { presentInstance, presentPolicy } from './present-instance.ts';
+import { presentPlace } from './present-rollout.ts';
 
 /** The event ids of this node: `<epoch>.<sequence>`; the epoch is another one after every start. */
 export class EventIds {
@@ -27,7 +28,7 @@ export function encodeEvent(change: Change, policy: Policy | undefined, id: stri
   return Buffer.from(`event: ${change.kind}\nid: ${id}\ndata: ${data}\n\n`);
 }
 
-function presentChange({ kind, service, instance, sequence, atMs, by }: Change, policy: Policy | undefined) {
+function presentChange({ kind, service, instance, rollout, sequence, atMs, by }: Change, policy: Policy | undefined) {
   return {
     service,
     index: sequence,
@@ -35,6 +36,7 @@ function presentChange({ kind, service, instance, sequence, atMs, by }: Change, 
     by: by ?? null,
     ...(instance === undefined ? {} : { instance: presentInstance(instance) }),
     ...(kind === 'policy' ? { policy: policy === undefined ? null : presentPolicy(policy) } : {}),
+    ...(rollout === undefined ? {} : { rollout: presentPlace(rollout), reason: rollout.reason }),
   };
 }
 

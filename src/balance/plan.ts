@@ -7,17 +7,29 @@ import type { Random } from '../base/random.ts';
 
 /** One choice: an instance (SRV) or an address (A, AAAA), with the weight it should get. */
 export interface Candidate {
-  /** Identity that survives recompilation: instance id or address text. */
+  /** Identity that survives recompilation: address text, or address and port. */
   readonly key: string;
-  /** >= 0; addresses shared by several instances carry the sum, so it may exceed 65535. */
+  /** >= 0, whole or not; addresses shared by several instances carry the sum, so it may exceed 65535. */
   readonly weight: number;
+  /** Candidates of a lower tier are all drawn before those of a higher one; default 0. */
+  readonly tier?: number;
+  /** Of A and AAAA: 4 or 16 octets. */
+  readonly address?: Uint8Array;
+  /** Least id of the instances behind it. */
+  readonly id?: string;
+  /** Open connections by the last report; undefined: not known. */
+  readonly connections?: number | undefined;
+  /** Round-trip time; undefined: not known. */
+  readonly latencyMs?: number | undefined;
 }
 
 /** What a draw may use of the outside. */
 export interface DrawState {
   /** Next value of the rotation cursor that belongs to this question; a whole number that counts up and wraps at 2^32. */
-  readonly turn: number;
+  turn: number;
   readonly random: Random;
+  /** Unsigned 32-bit hash of who asks. Reading it makes the answer one for this client only (RFC 7871 section 7.2.1). */
+  readonly client: number;
 }
 
 /** An order of candidates, drawn anew for each query. */
@@ -28,9 +40,38 @@ export interface Plan {
   readonly isRotation: boolean;
   /** Write up to `limit` distinct candidate indexes into `order`, best first; returns how many were written. */
   draw(limit: number, state: DrawState, order: Uint16Array): number;
-  /** SRV weight (0..65535, RFC 2782) of each candidate, by index. */
+  /**
+   * SRV weight (0..65535, RFC 2782) of each candidate, by index: what gives clients that draw by it the same shares as
+   * those that take the first record.
+   */
   readonly srvWeights: readonly number[];
+  /** SRV priority (0..65535, RFC 2782: the lowest first) of each candidate, by index. */
+  readonly srvPriorities: readonly number[];
+}
+
+/** What a plan is for. */
+export interface PlanPurpose {
+  /** How many places an answer has; default: as many as there are candidates. */
+  readonly limit?: number;
+  /** Names the question: a strategy that learns from plan to plan goes on from what it learned. */
+  readonly question?: string | undefined;
 }
 
 /** Builds a plan from candidates in a stable order. */
-export type Strategy = (candidates: readonly Candidate[]) => Plan;
+export type Strategy = (candidates: readonly Candidate[], purpose?: PlanPurpose) => Plan;
+
+/** How many of `count` candidates an answer holds; at least 1. */
+export function placesOf(purpose: PlanPurpose | undefined, count: number): number {
+  return Math.max(1, Math.min(purpose?.limit ?? count, count));
+}
+
+/** The purpose of a plan for some of the candidates. */
+export function purposeOfPart(purpose: PlanPurpose | undefined, part: string, limit: number): PlanPurpose {
+  const question = purpose?.question;
+  return { limit, question: question === undefined ? undefined : `${question} ${part}` };
+}
+
+/** The same priority for all: for strategies that leave the choice to the weights. */
+export function samePriorities(candidates: readonly Candidate[]): number[] {
+  return candidates.map(() => 0);
+}

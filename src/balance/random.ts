@@ -1,8 +1,9 @@
 // random.ts -- a fresh uniform shuffle for every answer; weight 0 goes last
 
 import type { Random } from '../base/random.ts';
-import type { Candidate, Plan } from './plan.ts';
-import { evenWeights, splitByWeight } from './round-robin.ts';
+import { type Candidate, type Plan, samePriorities } from './plan.ts';
+import { evenWeights } from './srv-weights.ts';
+import { splitByWeight } from './standby.ts';
 
 /** Every order of the candidates is equally likely. */
 export function randomOrder(candidates: readonly Candidate[]): Plan {
@@ -13,6 +14,7 @@ export function randomOrder(candidates: readonly Candidate[]): Plan {
     size: candidates.length,
     isRotation: false,
     srvWeights: evenWeights(candidates),
+    srvPriorities: samePriorities(candidates),
     draw(limit, { random }, order) {
       let written = 0;
       for (const deck of decks) written = deal(deck, limit, random, order, written);

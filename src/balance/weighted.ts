@@ -1,98 +1,141 @@
 // weighted.ts -- smooth weighted round-robin: first places in proportion to the weights, evenly interleaved
 //
-// A cycle of slots is laid out when something changes: a candidate of weight w owns w slots, spread as evenly as they
-// go. A draw reads the slot of its turn and walks on for the further places. SRV carries the same weights.
+// An answer that has no room for everybody holds a candidate as often as its weight says, too: min(1, c w) of the
+// answers, with c such that all places are taken. Those for whom that is 1 are in every answer; the others are picked
+// along a line of their weights at even distances (systematic sampling), which hits each in proportion and none twice.
 
-import type { Candidate, Plan } from './plan.ts';
-import { rotate, splitByWeight } from './round-robin.ts';
+import { type Candidate, type Plan, type PlanPurpose, placesOf, samePriorities } from './plan.ts';
+import { rotate } from './round-robin.ts';
+import { srvWeights } from './srv-weights.ts';
+import { splitByWeight } from './standby.ts';
+import { partOf, WeightLine } from './weight-line.ts';
 
-/** Longer cycles are not laid out: turns are scattered over the weights instead. */
-const MAX_SLOTS = 4096;
-const MAX_SRV_WEIGHT = 65535;
+/** Plans remember how they share out so many different numbers of places. */
+const MAX_ROOMS = 16;
+/** Turns ahead that are looked at for the second place and those behind it. */
+const MAX_LOOK_AHEAD = 32;
 
-export function weighted(candidates: readonly Candidate[]): Plan {
+/** How the places of an answer are shared out. */
+interface Room {
+  /** So many from the heavy end of the line are in every answer. */
+  readonly always: number;
+  /** Where the others begin on the line, and how far the picks among them lie apart. */
+  readonly begin: number;
+  readonly step: number;
+  readonly picks: number;
+}
+
+export function weighted(candidates: readonly Candidate[], purpose?: PlanPurpose): Plan {
   const { active, standby } = splitByWeight(candidates);
-  const memberAt = turnsOf(
+  const line = new WeightLine(
     active,
     active.map((index) => candidates[index]!.weight),
   );
-  const byWeight = active.toSorted((a, b) => candidates[b]!.weight - candidates[a]!.weight || a - b);
-  // Which draw last took a candidate: distinctness without clearing anything between draws.
-  const takenBy = new Uint32Array(candidates.length);
-  let drawId = 0;
+  const rooms = new Map<number, Room>();
+  const roomFor = (places: number): Room => {
+    const known = rooms.get(places);
+    if (known !== undefined) return known;
+    if (rooms.size >= MAX_ROOMS) rooms.clear();
+    const made = roomOf(line, places);
+    rooms.set(places, made);
+    return made;
+  };
+  const taken = new Taken(candidates.length);
   return {
     size: candidates.length,
     isRotation: false,
-    srvWeights: scaleToSrv(candidates.map((candidate) => candidate.weight)),
+    srvWeights: weightsInAnswers(candidates, line, roomFor(placesOf(purpose, active.length))),
+    srvPriorities: samePriorities(candidates),
     draw(limit, { turn }, order) {
-      drawId = (drawId + 1) >>> 0 || 1;
-      const wanted = Math.min(limit, active.length);
-      let written = 0;
-      const take = (index: number): void => {
-        if (written >= wanted || takenBy[index] === drawId) return;
-        takenBy[index] = drawId;
-        order[written++] = index;
-      };
-      // A heavy candidate may own long runs of turns; past a few turns a place, go by weight instead.
-      for (let i = 0; i < wanted * 4 && written < wanted; i++) take(memberAt(turn + i));
-      for (let i = 0; i < byWeight.length && written < wanted; i++) take(byWeight[i]!);
-      return rotate(standby, turn, limit, order, written);
+      const places = Math.min(limit, active.length);
+      if (places > 0) drawFrom(line, roomFor(places), turn, taken.begin(order, places));
+      return rotate(standby, turn, limit, order, Math.max(0, places));
     },
   };
 }
 
-/** Whose turn it is. Weights are reduced by their greatest common divisor; small ones make an exact cycle. */
-function turnsOf(members: readonly number[], weights: readonly number[]): (turn: number) => number {
-  const divisor = weights.reduce(greatestCommonDivisor, 0) || 1;
-  const counts = weights.map((weight) => weight / divisor);
-  const total = counts.reduce((sum, each) => sum + each, 0);
-  if (total > MAX_SLOTS) return scatterTurns(members, counts, total);
-  const cycle = layOutCycle(members, counts);
-  return (turn) => cycle[turn % cycle.length]!;
+function drawFrom(line: WeightLine, { always, begin, step, picks }: Room, turn: number, taken: Taken): void {
+  const { members } = line;
+  const point = line.pointOf(turn);
+  const first = line.placeAt(point);
+  taken.take(members[first]!);
+  // Of those who are always there, first whose turns come next, so that second places go by weight as well.
+  const ahead = Math.min(always * 2, MAX_LOOK_AHEAD);
+  for (let i = 1; i < ahead; i++) {
+    const place = line.placeAt(line.pointOf(turn + i));
+    if (place < always) taken.take(members[place]!);
+  }
+  for (let i = 0, place = always === 0 ? 0 : turn % always; i < always; i++) {
+    taken.take(members[place]!);
+    place = place + 1 === always ? 0 : place + 1;
+  }
+  let pick = first >= always ? point : begin + partOf(turn) * step;
+  for (let i = 0; i < picks; i++) {
+    taken.take(members[line.placeAt(pick)]!);
+    pick += step;
+    if (pick >= line.length) pick -= line.length - begin;
+  }
+  // Where two picks were rounded into one.
+  for (let place = always; taken.isOpen; place++) taken.take(members[place]!);
+}
+
+function roomOf(line: WeightLine, places: number): Room {
+  const { ends, length } = line;
+  if (places >= ends.length) return { always: ends.length, begin: length, step: 0, picks: 0 };
+  let always = 0;
+  while (
+    always < places &&
+    (ends[always]! - line.beginOf(always)) * (places - always) >= length - line.beginOf(always)
+  ) {
+    always++;
+  }
+  const picks = places - always;
+  const begin = line.beginOf(always);
+  return { always, begin, step: picks === 0 ? 0 : (length - begin) / picks, picks };
 }
 
 /**
- * Multiples of the golden ratio fall into every part of a whole in proportion to its size, and evenly (Knuth, TAOCP 6.4):
- * a cycle of any length that needs no memory.
+ * A client that draws among the records of an answer by their SRV weights must not count twice that a heavy candidate
+ * is in more answers: those who are picked weigh the same, as much as a pick stands for.
  */
-function scatterTurns(members: readonly number[], counts: readonly number[], total: number): (turn: number) => number {
-  let sum = 0;
-  const ends = Float64Array.from(counts, (count) => {
-    sum += count;
-    return sum;
-  });
-  return (turn) => {
-    const at = ((turn * GOLDEN_RATIO) % 1) * total;
-    let low = 0;
-    let high = ends.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (ends[middle]! <= at) low = middle + 1;
-      else high = middle;
-    }
-    return members[low]!;
-  };
-}
-
-const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
-
-/** Slots in proportion to the weights: the k-th of w slots of a candidate belongs at (k + 1/2) / w of the cycle. */
-function layOutCycle(members: readonly number[], counts: readonly number[]): Uint16Array {
-  const slots: { at: number; member: number }[] = [];
-  for (const [i, count] of counts.entries()) {
-    for (let k = 0; k < count; k++) slots.push({ at: (k + 0.5) / count, member: members[i]! });
+function weightsInAnswers(candidates: readonly Candidate[], line: WeightLine, { always, step }: Room): number[] {
+  const { members } = line;
+  if (always === members.length) return srvWeights(candidates.map(({ weight }) => weight));
+  const weights = new Array<number>(candidates.length).fill(0);
+  for (let place = 0; place < members.length; place++) {
+    const own = line.ends[place]! - line.beginOf(place);
+    weights[members[place]!] = always === 0 ? 1 : place < always ? own : step;
   }
-  slots.sort((a, b) => a.at - b.at || a.member - b.member);
-  return Uint16Array.from(slots, (slot) => slot.member);
+  return srvWeights(weights);
 }
 
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
-}
+/** The places of one answer, and who has one: distinctness without clearing anything between draws. */
+class Taken {
+  readonly #by: Uint32Array;
+  #draw = 0;
+  #order: Uint16Array = new Uint16Array(0);
+  #count = 0;
+  #places = 0;
 
-/** Weights that fit RFC 2782's 16 bits, in proportion; none that was positive becomes 0. */
-function scaleToSrv(weights: readonly number[]): number[] {
-  const largest = weights.reduce((max, each) => Math.max(max, each), 0);
-  if (largest <= MAX_SRV_WEIGHT) return [...weights];
-  return weights.map((each) => (each === 0 ? 0 : Math.max(1, Math.round((each * MAX_SRV_WEIGHT) / largest))));
+  constructor(candidates: number) {
+    this.#by = new Uint32Array(candidates);
+  }
+
+  begin(order: Uint16Array, places: number): this {
+    this.#draw = (this.#draw + 1) >>> 0 || 1;
+    this.#order = order;
+    this.#count = 0;
+    this.#places = places;
+    return this;
+  }
+
+  get isOpen(): boolean {
+    return this.#count < this.#places;
+  }
+
+  take(index: number): void {
+    if (this.#count >= this.#places || this.#by[index] === this.#draw) return;
+    this.#by[index] = this.#draw;
+    this.#order[this.#count++] = index;
+  }
 }

@@ -44,7 +44,11 @@ export function prepareRequest(check: CheckSpec): PreparedRequest {
     isTls: url.protocol === 'https:',
     isRepeatable,
     octets: serialise(`${method} ${url.pathname}${url.search} HTTP/1.1`, headers, check.body),
-    reading: { bodyLimitBytes: wantsJson ? JSON_LIMIT_BYTES : OUTPUT_LIMIT_BYTES, isHead: method === 'HEAD' },
+    reading: {
+      bodyLimitBytes: wantsJson ? JSON_LIMIT_BYTES : OUTPUT_LIMIT_BYTES,
+      needsBody: wantsJson || check.expect?.body !== undefined,
+      isHead: method === 'HEAD',
+    },
     expectation: prepareExpectation(check.expect, check.load),
     secrets: secretsOf(headers),
   };

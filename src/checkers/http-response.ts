@@ -22,6 +22,8 @@ export interface HttpResponse {
 
 export interface ReaderOptions {
   readonly bodyLimitBytes: number;
+  /** Is the body looked into? If not, only one whose announced length is within the limit is waited for. */
+  readonly needsBody: boolean;
   /** The response to a HEAD request has no body, whatever its headers say. */
   readonly isHead: boolean;
 }
@@ -68,7 +70,9 @@ export class HttpResponseReader {
       if (head.status >= 200 || head.status === 101) this.#head = head;
       else if (++this.#interim > MAX_INTERIM_RESPONSES) throw new MalformedResponse('too many interim responses');
     }
-    return this.#readBody(this.#head);
+    const response = this.#readBody(this.#head);
+    if (response !== undefined || this.#isBodyAwaited(this.#head.framing)) return response;
+    return this.#result(this.#head, false, false);
   }
 
   /** The peer has closed its side: for some bodies that is the end. */
@@ -92,6 +96,12 @@ export class HttpResponseReader {
     }
     this.#pending = this.#pending.subarray(end.index + end[0].length);
     return readHead(text.slice(0, end.index), this.#options.isHead);
+  }
+
+  /** A short body of known length comes with its head: waiting for it keeps the connection, and shows what it says. */
+  #isBodyAwaited(framing: Framing): boolean {
+    const { needsBody, bodyLimitBytes } = this.#options;
+    return needsBody || (framing.kind === 'length' && framing.size <= bodyLimitBytes);
   }
 
   #readBody(head: Head): HttpResponse | undefined {

@@ -1,7 +1,8 @@
 // dns-answer.ts -- a DNS reply as it is shown: records as text, whichever codec read them
 
 import { Packet } from 'dns2';
-import { formatRcode, formatType } from '../dns/codes.ts';
+import { formatClientSubnet } from '../dns/client-subnet.ts';
+import { EDNS_OPTION, formatRcode, formatType } from '../dns/codes.ts';
 import { FLAG } from '../dns/header.ts';
 import type { Message } from '../dns/message.ts';
 import { formatName } from '../dns/name.ts';
@@ -26,6 +27,8 @@ export interface DnsAnswer {
   readonly answers: readonly RecordText[];
   readonly authorities: readonly RecordText[];
   readonly additionals: readonly RecordText[];
+  /** The client subnet of the reply: address, what was told of it, and how much of it the answer holds for. */
+  readonly clientSubnet?: string;
 }
 
 const FLAGS = ['aa', 'tc', 'rd', 'ra'] as const;
@@ -39,12 +42,15 @@ export function fromMessage(message: Message): DnsAnswer {
     type: formatType(type),
     data: formatRdata(type, rdata),
   });
+  const subnet = message.edns?.options.find(({ code }) => code === EDNS_OPTION.CLIENT_SUBNET);
+  const clientSubnet = subnet === undefined ? undefined : formatClientSubnet(subnet.data);
   return {
     rcode: formatRcode(message.rcode),
     flags: FLAGS.filter((flag) => (message.flags & bits[flag]) !== 0),
     answers: message.answers.map(toText),
     authorities: message.authorities.map(toText),
     additionals: message.additionals.map(toText),
+    ...(clientSubnet === undefined ? {} : { clientSubnet }),
   };
 }
 

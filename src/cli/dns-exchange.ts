@@ -1,14 +1,15 @@
 // dns-exchange.ts -- one question to one DNS server, and its reply
 //
 // dns2's UDP client asks what it can ask. What it cannot goes through our own codec and sockets: types it has no name
-// for (SVCB), names with escapes, and everything over TCP, where it has no timeout, no IPv6 and takes any id.
+// for (SVCB), names with escapes, client subnets, and everything over TCP, where it has no timeout, no IPv6 and takes any id.
 
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { UDPClient } from 'dns2';
 import { CodedError, errorMessage } from '../base/errors.ts';
-import { type Endpoint, formatEndpoint } from '../base/ip.ts';
+import { type Endpoint, formatEndpoint, type IpPrefix } from '../base/ip.ts';
+import { clientSubnetQuery } from '../dns/client-subnet.ts';
 import { CLASS, formatType } from '../dns/codes.ts';
 import { FLAG } from '../dns/header.ts';
 import { decodeMessage, encodeMessage, type Message, type Question, queryMessage } from '../dns/message.ts';
@@ -24,6 +25,8 @@ export interface DnsQuestion {
   readonly server: Endpoint;
   /** TCP from the start; a truncated reply leads there anyway. */
   readonly tcp?: boolean;
+  /** For whom to ask (EDNS client subnet). */
+  readonly subnet?: IpPrefix;
   readonly timeoutMs: number;
 }
 
@@ -47,8 +50,8 @@ export async function askDns(question: DnsQuestion): Promise<DnsReply> {
   return { ...(await askByTcp(question, name)), transport: 'tcp' };
 }
 
-function isForDns2({ name, type }: DnsQuestion): boolean {
-  return DNS2_TYPES.has(formatType(type)) && !name.includes('\\');
+function isForDns2({ name, type, subnet }: DnsQuestion): boolean {
+  return DNS2_TYPES.has(formatType(type)) && !name.includes('\\') && subnet === undefined;
 }
 
 async function askByDns2({ name, type, server, timeoutMs }: DnsQuestion): Promise<DnsAnswer> {
@@ -75,8 +78,8 @@ async function askByDns2({ name, type, server, timeoutMs }: DnsQuestion): Promis
   }
 }
 
-function askByDgram({ type, server, timeoutMs }: DnsQuestion, name: Name): Promise<DnsAnswer> {
-  const query = newQuery(name, type);
+function askByDgram({ type, subnet, server, timeoutMs }: DnsQuestion, name: Name): Promise<DnsAnswer> {
+  const query = newQuery(name, type, subnet);
   return new Promise((resolve, reject) => {
     const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4');
     const timer = setTimeout(() => finish(() => reject(late(server, timeoutMs))), timeoutMs);
@@ -97,8 +100,8 @@ function askByDgram({ type, server, timeoutMs }: DnsQuestion, name: Name): Promi
   });
 }
 
-function askByTcp({ type, server, timeoutMs }: DnsQuestion, name: Name): Promise<DnsAnswer> {
-  const query = newQuery(name, type);
+function askByTcp({ type, subnet, server, timeoutMs }: DnsQuestion, name: Name): Promise<DnsAnswer> {
+  const query = newQuery(name, type, subnet);
   return new Promise((resolve, reject) => {
     const socket = connect(server.port, server.address);
     let received = Buffer.alloc(0);
@@ -130,9 +133,10 @@ interface Query {
   readonly bytes: Uint8Array;
 }
 
-function newQuery(name: Name, type: number): Query {
+function newQuery(name: Name, type: number, subnet: IpPrefix | undefined): Query {
   const question = { name, type, class: CLASS.IN };
-  const edns = { udpSize: UDP_SIZE, extendedRcode: 0, version: 0, dnssecOk: false, options: [] };
+  const options = subnet === undefined ? [] : [clientSubnetQuery(subnet)];
+  const edns = { udpSize: UDP_SIZE, extendedRcode: 0, version: 0, dnssecOk: false, options };
   const message = queryMessage(randomInt(65536), question, edns);
   return { message, question, bytes: encodeMessage(message) };
 }

@@ -29,7 +29,17 @@ export interface ExportLine {
 }
 
 /** What an instance has beyond its registration, and what a check has beyond its set-up. */
-const STATE_FIELDS = ['status', 'reason', 'revision', 'registeredAt', 'static', 'lease', 'load'];
+const STATE_FIELDS = [
+  'status',
+  'reason',
+  'revision',
+  'registeredAt',
+  'static',
+  'lease',
+  'load',
+  'balancedBy',
+  'warmth',
+];
 const CHECK_STATE_FIELDS = ['outcome', 'output', 'latencyMs', 'since', 'failing', 'damping'];
 
 /** The first line. */

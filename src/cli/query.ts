@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CodedError } from '../base/errors.ts';
-import { type Endpoint, formatEndpoint, parseEndpoint, parseIp } from '../base/ip.ts';
+import { type Endpoint, formatEndpoint, type IpPrefix, parseEndpoint, parseIp, parsePrefix } from '../base/ip.ts';
 import { formatType, parseType } from '../dns/codes.ts';
 import { NameError } from '../dns/name.ts';
 import type { Shell } from './client-command.ts';
@@ -15,7 +15,7 @@ interface QueryOptions {
   readonly tcp?: boolean;
   readonly tls?: boolean;
   readonly https?: boolean;
-  readonly subnet?: string;
+  readonly subnet?: IpPrefix;
   readonly timeout: number;
   readonly json?: boolean;
 }
@@ -36,7 +36,7 @@ export function addQueryCommand(program: Command, shell: Shell): void {
     .option('--tcp', 'ask by TCP')
     .option('--tls', 'ask by TLS (not supported yet)')
     .option('--https', 'ask by HTTPS (not supported yet)')
-    .option('--subnet <cidr>', 'client subnet to state (not supported yet)')
+    .addOption(new Option('--subnet <cidr>', 'for whom to ask: EDNS client subnet').argParser(toSubnet))
     .addOption(new Option('--timeout <seconds>', 'how long to wait').default(5).argParser(toSeconds))
     .option('--json', 'print JSON')
     .action((name: string, type: string | undefined, options: QueryOptions) =>
@@ -51,6 +51,12 @@ function toServer(text: string): Endpoint {
   throw new InvalidArgumentError('It must be an address and a port, like 127.0.0.1:8600 or [::1]:8600.');
 }
 
+function toSubnet(text: string): IpPrefix {
+  const prefix = parsePrefix(text);
+  if (prefix !== undefined) return prefix;
+  throw new InvalidArgumentError('It must be a network like 10.1.2.0/24, without host bits, or an address.');
+}
+
 function toSeconds(text: string): number {
   const seconds = /^\d{1,3}(\.\d{1,3})?s?$/.test(text) ? Number.parseFloat(text) : 0;
   if (seconds > 0) return seconds;
@@ -58,7 +64,7 @@ function toSeconds(text: string): number {
 }
 
 async function query(name: string, typeText: string, options: QueryOptions, shell: Shell): Promise<void> {
-  for (const key of ['tls', 'https', 'subnet'] as const) {
+  for (const key of ['tls', 'https'] as const) {
     if (options[key] !== undefined) throw new CodedError('usage', `--${key} is not supported yet`);
   }
   const type = parseType(typeText);
@@ -69,6 +75,7 @@ async function query(name: string, typeText: string, options: QueryOptions, shel
   const reply = await askDns({
     ...{ name, type, server, timeoutMs: options.timeout * 1000 },
     ...(options.tcp === undefined ? {} : { tcp: options.tcp }),
+    ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
   }).catch((thrown: unknown) => {
     throw thrown instanceof NameError ? new CodedError('usage', thrown.message) : thrown;
   });
@@ -91,5 +98,6 @@ function show(reply: DnsReply, how: string, { terminal }: Shell): void {
   );
   if (rows.length > 0) terminal.out(renderTable(terminal, columns, rows));
   const flags = reply.flags.length === 0 ? '' : ` (${reply.flags.join(' ')})`;
-  terminal.out(`${printable(`${reply.rcode}${flags} from ${how}`)}\n`);
+  const subnet = reply.clientSubnet === undefined ? '' : `, client subnet ${reply.clientSubnet}`;
+  terminal.out(`${printable(`${reply.rcode}${flags} from ${how}${subnet}`)}\n`);
 }

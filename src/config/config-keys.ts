@@ -32,6 +32,7 @@ const FALLBACKS: Readonly<Record<string, string>> = {
   'dns.claimLocal': 'true',
   'dns.reverse': '[]',
   'dns.clientSubnet.from': '[]',
+  'dns.clientZones': '{}',
   'dns.forward.to': '[]',
   'dns.forward.allow': '[loopback, private]',
   'dns.forward.timeout': '2s',

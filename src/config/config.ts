@@ -32,6 +32,10 @@ export interface DnsConfig {
   readonly maxAnswers: number;
   readonly maxUdpSize: number;
   readonly claimLocal: boolean;
+  /** Networks of resolvers whose EDNS client subnet is believed. */
+  readonly clientSubnetFrom: readonly IpPrefix[];
+  /** Which zone clients are in. */
+  readonly clientZones: readonly { readonly zone: string; readonly networks: readonly IpPrefix[] }[];
 }
 
 export interface HttpConfig {

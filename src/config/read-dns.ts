@@ -7,6 +7,7 @@ import { InputObject } from '../registry/input.ts';
 import { MAX_TTL_SECONDS } from '../registry/validate-instance.ts';
 import { MAX_ANSWERS } from '../registry/validate-policy.ts';
 import type { DnsConfig, DomainConfig } from './config.ts';
+import { readClientZones } from './read-client-zones.ts';
 import {
   readEndpoints,
   readNetworks,
@@ -47,6 +48,8 @@ export function readDns(source: SectionSource): DnsConfig {
     maxAnswers: input.integer('maxAnswers', 1, MAX_ANSWERS) ?? DEFAULT_MAX_ANSWERS,
     maxUdpSize: input.integer('maxUdpSize', 512, 4096) ?? DEFAULT_MAX_UDP_SIZE,
     claimLocal: input.boolean('claimLocal') ?? true,
+    clientSubnetFrom: readClientSubnet(section(input, 'clientSubnet')),
+    clientZones: readClientZones(section(input, 'clientZones')),
   };
   readLater(input);
   input.finish();
@@ -133,6 +136,12 @@ function readSeconds(input: InputObject, key: string): number | undefined {
   return milliseconds % 1000 === 0 ? milliseconds / 1000 : input.fail(key, 'must be whole seconds');
 }
 
+function readClientSubnet(input: InputObject): DnsConfig['clientSubnetFrom'] {
+  const networks = readNetworks(input, 'from') ?? [];
+  input.finish();
+  return networks;
+}
+
 /** Keys whose function is still to come: checked, and refused when they ask for it. */
 function readLater(input: InputObject): void {
   const tls = section(input, 'tls');
@@ -155,7 +164,6 @@ function readLater(input: InputObject): void {
 
 const LATER_LISTS = [
   ['proxyProtocol', 'from'],
-  ['clientSubnet', 'from'],
   ['forward', 'to'],
   ['transfer', 'to'],
 ] as const;

@@ -1,6 +1,7 @@
 // answer.ts -- what is to be said, before anything about messages: an rcode and three sections of RRsets
 
 import { RCODE } from '../dns/codes.ts';
+import type { EdnsOption } from '../dns/edns.ts';
 import type { RRset } from '../dns/rrset.ts';
 
 /** An extended error to go with an answer (RFC 8914). */
@@ -20,6 +21,8 @@ export interface Answer {
   /** How many sets at the beginning of `additional` are glue that a referral cannot do without (RFC 9471). */
   glueCount: number;
   extendedError: ExtendedError | undefined;
+  /** How far the answer holds, for a resolver that said for whom it asks (RFC 7871). */
+  clientSubnet: EdnsOption | undefined;
   /** The service whose instances were answered, for the counters. */
   service: string | undefined;
 }
@@ -34,6 +37,7 @@ export function emptyAnswer(): Answer {
     additional: [],
     glueCount: 0,
     extendedError: undefined,
+    clientSubnet: undefined,
     service: undefined,
   };
 }

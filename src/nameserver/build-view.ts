@@ -1,6 +1,8 @@
 // build-view.ts -- zones and domains into a View
 
+import type { IpPrefix } from '../base/ip.ts';
 import { isWithin, type Name, nameKey, parseName } from '../dns/name.ts';
+import { type ClientZone, ClientZones } from '../routing/client-zones.ts';
 import type { Zone } from '../zone/zone.ts';
 import { DomainNames, type DomainSettings } from './domain-names.ts';
 import { Freshnesses } from './freshness.ts';
@@ -18,12 +20,17 @@ export interface ViewPlan {
   readonly serverAddresses: readonly string[];
   /** Answer the SOA of `local.` when a domain ends in it. */
   readonly claimLocal: boolean;
+  /** Whose EDNS client subnet is believed; default nobody's. */
+  readonly clientSubnetFrom?: readonly IpPrefix[];
+  /** Which zones clients are in; default none. */
+  readonly clientZones?: readonly ClientZone[];
 }
 
 /** Every zone file is served; a domain without one gets an apex made up for it. */
 export function buildView(plan: ViewPlan, names: RegistryNames): View {
   const served: ServedZone[] = [];
   const freshnesses = new Freshnesses();
+  const zones = new ClientZones(plan.clientZones ?? []);
   const files = new Map(plan.zones.map((zone) => [nameKey(zone.apex), zone]));
   for (const settings of plan.domains) {
     const key = nameKey(settings.apex);
@@ -31,7 +38,7 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
     files.delete(key);
     served.push({
       zone,
-      domain: new DomainNames(settings, names, freshnesses),
+      domain: new DomainNames(settings, names, freshnesses, zones),
       negativeTtlSeconds: settings.negativeTtlSeconds,
       apexOnly: false,
     });
@@ -42,7 +49,7 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
     const zone = localClaimZone(plan.serverAddresses, negativeTtlSeconds);
     served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: true });
   }
-  return new View(served, freshnesses);
+  return new View(served, freshnesses, plan.clientSubnetFrom);
 }
 
 const LOCAL: Name = parseName('local.');

@@ -24,9 +24,17 @@ export class Cursor {
   readonly turns: Int32Array;
   readonly place: number;
 
-  constructor(turns: Int32Array, place: number) {
+  readonly #space: string;
+
+  constructor(turns: Int32Array, place: number, space = '') {
     this.turns = turns;
     this.place = place;
+    this.#space = space;
+  }
+
+  /** Names the question among those of all cursors in the process. */
+  get question(): string {
+    return `${this.#space}${this.place}`;
   }
 
   /** The next turn: counts up and wraps at 2^32. */
@@ -40,7 +48,11 @@ export class Cursors {
   readonly #turns: Int32Array;
   readonly #table: Int32Array;
 
-  constructor(memory: SharedArrayBuffer) {
+  readonly #space: string;
+
+  /** `space`: tells the questions of this memory from those of others; the server's own has the empty one. */
+  constructor(memory: SharedArrayBuffer, space = '') {
+    this.#space = space;
     const places = (memory.byteLength / Int32Array.BYTES_PER_ELEMENT - SPARE_TURNS) / (WORDS + 1);
     this.#table = new Int32Array(memory, 0, places * WORDS);
     this.#turns = new Int32Array(memory, this.#table.byteLength);
@@ -56,7 +68,7 @@ export class Cursors {
       if (found === 0 || found === fingerprint) break;
       at = (at + WORDS) % table.length;
     }
-    return new Cursor(this.#turns, this.#turnAt(at + 1));
+    return new Cursor(this.#turns, this.#turnAt(at + 1), this.#space);
   }
 
   /** The turn that `word` of the table names; one is taken when there is none yet. */

@@ -7,11 +7,14 @@
 import { parseIp } from '../base/ip.ts';
 import { type Name, nameKey } from '../dns/name.ts';
 import type { AnsweringService } from '../registry/member.ts';
-import { poolOf } from '../routing/pool.ts';
+import { Branches } from '../routing/branches.ts';
+import { type ClientZones, NO_CLIENT_ZONES } from '../routing/client-zones.ts';
+import type { Cursor } from './cursors.ts';
 import { addressNode, type DynamicNode, EMPTY_NON_TERMINAL, poolNode, srvNode } from './dynamic-node.ts';
-import type { Freshness, Freshnesses } from './freshness.ts';
+import { type Freshness, Freshnesses } from './freshness.ts';
 import { PoolAnswers, recordTtlSeconds } from './pool-answers.ts';
 import type { RegistryNames } from './registry-names.ts';
+import { RoutedAnswers } from './routed-answers.ts';
 
 /** A domain's own settings, complete. */
 export interface DomainSettings {
@@ -37,7 +40,9 @@ interface ServiceNames {
   readonly state: AnsweringService;
   readonly freshness: Freshness;
   /** By tags, sorted and joined; '' for the whole service. */
-  readonly pools: Map<string, PoolAnswers>;
+  readonly pools: Map<string, RoutedAnswers>;
+  /** Instances in the pools that are kept. */
+  keptMembers: number;
   /** `S.D` itself, the name asked for most. */
   node: DynamicNode | undefined;
 }
@@ -46,6 +51,7 @@ export class DomainNames {
   readonly settings: DomainSettings;
   readonly #names: RegistryNames;
   readonly #freshnesses: Freshnesses;
+  readonly #zones: ClientZones;
   readonly #services = new Map<string, ServiceNames>();
   /** Those that keep pools, oldest first, and how many instances are in them. */
   readonly #keeping = new Set<ServiceNames>();
@@ -53,11 +59,22 @@ export class DomainNames {
   /** Tells the rotations of this domain from those of others. */
   readonly #apexText: string;
 
-  constructor(settings: DomainSettings, names: RegistryNames, freshnesses: Freshnesses) {
+  constructor(settings: DomainSettings, names: RegistryNames, freshnesses: Freshnesses, zones = NO_CLIENT_ZONES) {
     this.settings = settings;
     this.#freshnesses = freshnesses;
+    this.#zones = zones;
     this.#names = names;
     this.#apexText = nameKey(settings.apex);
+  }
+
+  /** Is there a service of this name? */
+  knows(service: string): boolean {
+    return this.#names.service(service) !== undefined;
+  }
+
+  /** The same domain over other services: for trying out what is not so. */
+  over(names: RegistryNames): DomainNames {
+    return new DomainNames(this.settings, names, new Freshnesses(), this.#zones);
   }
 
   /** A service changed: what was prepared of it no longer holds. Rotations go on. */
@@ -132,7 +149,7 @@ export class DomainNames {
   /** `_P._tcp.S`: known while some instance has such a port. */
   #findPort(service: ServiceNames, labels: readonly string[], proto: 'tcp' | 'udp'): DynamicNode | undefined {
     const answers = this.#pool(service, []);
-    const instances = answers?.pool.registered.map((state) => state.instance) ?? [];
+    const instances = answers?.registered.map((state) => state.instance) ?? [];
     if (labels.length === 0) {
       const exists = instances.some(({ ports }) => Object.values(ports).some((port) => port.proto === proto));
       return exists ? EMPTY_NON_TERMINAL : undefined;
@@ -148,52 +165,68 @@ export class DomainNames {
     if (known !== undefined) return known;
     const state = this.#names.service(name);
     if (state === undefined) return undefined;
-    const fresh = { state, freshness: this.#freshnesses.begin(), pools: new Map(), node: undefined };
+    const fresh = { state, freshness: this.#freshnesses.begin(), pools: new Map(), keptMembers: 0, node: undefined };
     this.#services.set(name, fresh);
     return fresh;
   }
 
-  /** The answers of a service's pool; undefined when tags are asked for that no instance has together. */
-  #pool(service: ServiceNames, tags: readonly string[]): PoolAnswers | undefined {
+  /** The answers of a service's name; undefined when tags are asked for that no instance has together. */
+  #pool(service: ServiceNames, tags: readonly string[]): RoutedAnswers | undefined {
     // A label may hold any octet, even those that join tags in the key below; what is a tag somewhere may not. And a
     // flood of made-up names stops here, before it looks through the instances.
     if (!tags.every((tag) => this.#names.index.hasTag(tag))) return undefined;
     const key = [...new Set(tags)].sort().join(' ');
     const known = service.pools.get(key);
     if (known !== undefined) return known;
-    const pool = poolOf(service.state, tags);
-    if (tags.length > 0 && pool.registered.length === 0) return undefined;
-    const { policy } = service.state;
-    const { apex, ttlSeconds, volatileTtlSeconds, maxAnswers } = this.settings;
-    const answers = new PoolAnswers(pool, {
-      policy,
-      apex,
-      ttlSeconds,
-      volatileTtlSeconds,
-      maxAnswers,
-      cursor: (question) => this.#names.cursors.of(`${this.#apexText} ${service.state.name} ${key} ${question}`),
-    });
+    const branches = new Branches(service.state, tags, this.#zones);
+    if (tags.length > 0 && branches.registered.length === 0) return undefined;
+    const answers = this.#answersOf(service, key, branches);
     if (service.pools.size >= MAX_KEPT) this.#forgetPools(service);
     service.pools.set(key, answers);
+    this.#keep(service, branches.registered.length + 1);
+    return answers;
+  }
+
+  #answersOf(service: ServiceNames, key: string, branches: Branches): RoutedAnswers {
+    const { policy, name } = service.state;
+    const { apex, ttlSeconds, volatileTtlSeconds, maxAnswers } = this.settings;
+    const cursor = (question: string): Cursor => this.#names.cursors.of(`${this.#apexText} ${name} ${key} ${question}`);
+    const answers = new RoutedAnswers(branches, {
+      answersOf: (pool, branch) =>
+        new PoolAnswers(pool, {
+          policy,
+          apex,
+          ttlSeconds,
+          volatileTtlSeconds,
+          maxAnswers,
+          cursor: (question) => cursor(branch === '' ? question : `${branch} ${question}`),
+        }),
+      cursor: (question) => cursor(`which branch ${question}`),
+      // Answers that were forgotten may still be in use; what they keep then goes with them.
+      onKept: (members) => {
+        if (service.pools.get(key) === answers) this.#keep(service, members);
+      },
+    });
+    return answers;
+  }
+
+  /** So many members more are kept of a service; the oldest ones of others may have to go. */
+  #keep(service: ServiceNames, members: number): void {
     this.#keeping.add(service);
-    this.#keptMembers += weightOf(answers);
+    service.keptMembers += members;
+    this.#keptMembers += members;
     for (const oldest of this.#keeping) {
       if (this.#keptMembers <= MAX_KEPT_MEMBERS || oldest === service) break;
       this.#forgetPools(oldest);
     }
-    return answers;
   }
 
   /** Answers made of them hold on; others are prepared anew. */
   #forgetPools(service: ServiceNames): void {
     if (!this.#keeping.delete(service)) return;
-    for (const pool of service.pools.values()) this.#keptMembers -= weightOf(pool);
+    this.#keptMembers -= service.keptMembers;
+    service.keptMembers = 0;
     service.pools.clear();
     service.node = undefined;
   }
-}
-
-/** A pool costs something even when it is empty. */
-function weightOf({ pool }: PoolAnswers): number {
-  return pool.registered.length + 1;
 }

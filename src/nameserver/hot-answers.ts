@@ -22,15 +22,32 @@ import {
   packBlock,
   SERVICE,
   SET,
+  SPLIT,
 } from './hot-block.ts';
 import type { HotEntry, NegativeSoa } from './hot-entry.ts';
 import type { PlainQuery } from './plain-query.ts';
 import type { Draw } from './prepared-set.ts';
+import type { Selector } from './query-draw.ts';
 
 /** Octets for answers; when they are used up, all begin anew. Enough for all types of 150,000 services of five. */
 const MAX_BYTES = 128 * 2 ** 20;
 const FIRST_WORDS = 1 << 16;
 const FIRST_PLACES = 1 << 10;
+
+/** Branches of one question whose answers are kept, and their part of all memory; others take the general path. */
+const MAX_BRANCHES = 4096;
+const MAX_BRANCH_PART = 1 / 16;
+/** In place of a block: the general path answers. */
+const GENERAL_PATH = -1;
+
+/** A question whose answer goes down one of several branches. */
+interface Split {
+  readonly selector: Selector;
+  /** By branch, its block or GENERAL_PATH. */
+  readonly blocks: Map<number, number>;
+  /** Words in them. */
+  words: number;
+}
 
 /** The answers that one thread keeps of one View. */
 export class HotAnswers {
@@ -47,6 +64,8 @@ export class HotAnswers {
   #places = new Int32Array(FIRST_PLACES);
   #count = 0;
   readonly #freeSets: number[] = [];
+  readonly #splits: Split[] = [];
+  readonly #freeSplits: number[] = [];
   /** The names of a zone that do not exist have one answer in common, which is under none of them. */
   readonly #denials = new Map<HotEntry, number>();
 
@@ -76,6 +95,46 @@ export class HotAnswers {
       if (at === 0) return 0;
       if (isAnswerTo(query, words, at)) return this.#holds(at) ? at : 0;
     }
+  }
+
+  /** Is there a block for each branch behind this one? */
+  isSplit(block: number): boolean {
+    return this.#slab.words[block + SET]! <= SPLIT;
+  }
+
+  /** What chooses the branch of a split. */
+  selectorOf(split: number): Selector {
+    return this.#splitAt(split).selector;
+  }
+
+  /** The block of a branch; 0 when there is none yet, negative when the general path must answer. */
+  branchOf(split: number, branch: number): number {
+    const { blocks } = this.#splitAt(split);
+    return blocks.get(branch) ?? (blocks.size < MAX_BRANCHES ? 0 : GENERAL_PATH);
+  }
+
+  /** Keep the answer of a branch, or that it has none to keep; returns as `branchOf`. */
+  putBranch(split: number, branch: number, entry: HotEntry | undefined, query: PlainQuery): number {
+    const found = this.#splitAt(split);
+    const { blocks } = found;
+    const length = entry === undefined ? 0 : blockLength(entry, query.nameLength);
+    if (entry === undefined || found.words + length > this.#maxWords * MAX_BRANCH_PART) {
+      blocks.set(branch, GENERAL_PATH);
+      return GENERAL_PATH;
+    }
+    const at = this.#slab.take(length);
+    if (at === 0) {
+      this.#startOver();
+      return GENERAL_PATH;
+    }
+    this.#pack(at, length, entry, query);
+    blocks.set(branch, at);
+    found.words += length;
+    return at;
+  }
+
+  #splitAt(split: number): Split {
+    return this.#splits[SPLIT - this.#slab.words[split + SET]!]!;
   }
 
   rcodeOf(block: number): number {
@@ -127,11 +186,12 @@ export class HotAnswers {
   }
 
   #pack(at: number, length: number, entry: HotEntry, query: PlainQuery): void {
-    const { set, authority } = entry;
+    const { set, authority, selector } = entry;
     if (set?.plan.isRotation === true) this.turns = set.cursor.turns;
+    const drawnSet = set === undefined || set.plan.isRotation ? -1 : this.#placeOfSet(set);
     packBlock(this.#slab.words, at, length, entry, query, {
       turn: set?.plan.isRotation === true ? set.cursor.place : -1,
-      set: set === undefined || set.plan.isRotation ? -1 : this.#placeOfSet(set),
+      set: selector === undefined ? drawnSet : SPLIT - this.#placeOfSplit(selector),
       soa: authority === undefined ? -1 : this.#placeOfSoa(authority),
     });
   }
@@ -139,6 +199,12 @@ export class HotAnswers {
   #placeOfSet(set: Draw): number {
     const place = this.#freeSets.pop() ?? this.sets.length;
     this.sets[place] = set;
+    return place;
+  }
+
+  #placeOfSplit(selector: Selector): number {
+    const place = this.#freeSplits.pop() ?? this.#splits.length;
+    this.#splits[place] = { selector, blocks: new Map(), words: 0 };
     return place;
   }
 
@@ -156,6 +222,13 @@ export class HotAnswers {
     const { words } = this.#slab;
     const set = words[at + SET]!;
     if (set >= 0) this.#freeSets.push(set);
+    else if (set <= SPLIT) {
+      const place = SPLIT - set;
+      const { blocks } = this.#splits[place]!;
+      for (const block of blocks.values()) if (block > 0) this.#drop(block);
+      blocks.clear();
+      this.#freeSplits.push(place);
+    }
     this.#slab.give(at, words[at + LENGTH]!);
   }
 
@@ -185,6 +258,8 @@ export class HotAnswers {
     this.sets.length = 0;
     this.soas.length = 0;
     this.#freeSets.length = 0;
+    this.#splits.length = 0;
+    this.#freeSplits.length = 0;
     this.#denials.clear();
   }
 

@@ -21,8 +21,9 @@ export const COUNT = 6;
 export const TAKEN = 7;
 /** Where the rotation stands in the memory of turns; -1: the pieces do not simply rotate. */
 export const TURN = 8;
-/** Place of the set that draws the order, -1: none. */
+/** Place of the set that draws the order, -1: none; below: `SPLIT` minus the place of the split (hot-answers.ts). */
 export const SET = 9;
+export const SPLIT = -2;
 /** Place of the SOA of a negative answer; -1: none. */
 export const SOA = 10;
 /** Octets behind the question, at most, that cannot be left out. */

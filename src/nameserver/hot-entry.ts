@@ -9,6 +9,7 @@ import type { RRset } from '../dns/rrset.ts';
 import { WireWriter } from '../dns/wire-writer.ts';
 import { ALWAYS_FRESH, type Freshness } from './freshness.ts';
 import { type Draw, ORDER, type PreparedSet } from './prepared-set.ts';
+import type { Selector } from './query-draw.ts';
 import { locate } from './solve.ts';
 import { negativeSoa, type ServedZone, type View } from './view.ts';
 
@@ -30,6 +31,8 @@ export interface HotEntry {
   readonly taken: number;
   /** Octets behind the question, at most, that cannot be left out. */
   readonly longest: number;
+  /** There is an entry for each branch, and nothing in this one but the choice. */
+  readonly selector?: Selector | undefined;
 }
 
 /** Records one behind the other: thousands of small arrays would cost more memory, and more time to visit. */
@@ -65,14 +68,16 @@ const QUESTION_POINTER = 0xc000 | HEADER_LENGTH;
 const HOT_TYPES: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.TXT]);
 
 /**
- * The entry for a question of class IN; undefined when only the general path can answer it. All names of a zone that do
- * not exist (NXDOMAIN) have one in common, which is not to be kept under any of them: there is no end of such names.
+ * The entry for a question of class IN, or for one `branch` of what it may be answered with; undefined when only the
+ * general path can answer it. All names of a zone that do not exist (NXDOMAIN) have one in common, which is not to be
+ * kept under any of them: there is no end of such names.
  */
 export function makeHotEntry(
   name: Name,
   type: number,
   view: View,
   placeOf: (service: string) => number,
+  branch?: number,
 ): HotEntry | undefined {
   const served = HOT_TYPES.has(type) ? view.zoneOf(name) : undefined;
   if (served === undefined) return undefined;
@@ -84,10 +89,12 @@ export function makeHotEntry(
   }
   const isHere = found.kind === 'grafted' || (found.kind === 'node' && found.node.sets.size === 0);
   if (!isHere || dynamic?.hot === undefined) return undefined;
-  const { freshness, set: setOf } = dynamic.hot;
-  const set = setOf(type);
+  const { freshness } = dynamic.hot;
+  const sets = dynamic.hot.sets(type);
   const service = dynamic.service;
   const about = { rcode: RCODE.NOERROR, freshness, place: service === undefined ? -1 : placeOf(service) };
+  if (sets?.selector !== undefined && branch === undefined) return entry(about, { selector: sets.selector });
+  const set = sets?.at(branch ?? 0);
   if (set === undefined || set.plan.size === 0) return entry(about, { authority: soaOf(served) });
   const glue = type === TYPE.SRV ? glueFor(set, served, service, view) : NO_PIECES;
   if (glue === undefined) return undefined;
@@ -97,7 +104,7 @@ export function makeHotEntry(
 }
 
 type About = Pick<HotEntry, 'rcode' | 'freshness' | 'place'>;
-type Content = Partial<Pick<HotEntry, 'set' | 'records' | 'glue' | 'authority'>>;
+type Content = Partial<Pick<HotEntry, 'set' | 'records' | 'glue' | 'authority' | 'selector'>>;
 
 const STATIC: About = { rcode: RCODE.NOERROR, freshness: ALWAYS_FRESH, place: -1 };
 
@@ -105,10 +112,11 @@ function staticEntry(own: RRset): HotEntry | undefined {
   return own.rdatas.length > ORDER.length ? undefined : entry(STATIC, { records: recordsOf(own) });
 }
 
-function entry(about: About, { set, records = NO_PIECES, glue = NO_PIECES, authority }: Content): HotEntry {
+function entry(about: About, content: Content): HotEntry {
+  const { set, records = NO_PIECES, glue = NO_PIECES, authority, selector } = content;
   const taken = Math.min(set?.limit ?? records.count, records.count, ORDER.length);
   const longest = largest(records, taken) + (authority === undefined ? 0 : sizeOf(authority));
-  return { ...about, set, records, glue, authority, taken, longest };
+  return { ...about, set, records, glue, authority, taken, longest, selector };
 }
 
 function sizeOf({ record }: NegativeSoa): number {

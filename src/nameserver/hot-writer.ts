@@ -1,6 +1,5 @@
 // hot-writer.ts -- writes kept answers: draws an order, copies records, puts in what depends on the query
 
-import type { Random } from '../base/random.ts';
 import { TYPE } from '../dns/codes.ts';
 import { OPT_LENGTH } from '../dns/edns.ts';
 import { FLAG, HEADER_LENGTH } from '../dns/header.ts';
@@ -9,6 +8,7 @@ import { COUNT, GLUE, LONGEST, piecesOf, RCODE, recordLength, SET, SOA, STRIDE, 
 import { apexPointer, COPY_UNIT, type NegativeSoa, RECORD_HEAD_LENGTH } from './hot-entry.ts';
 import type { PlainQuery } from './plain-query.ts';
 import { drawOrder, ORDER } from './prepared-set.ts';
+import type { QueryDraw } from './query-draw.ts';
 
 /** Priority, weight and port, in front of an SRV target. */
 const SRV_HEAD_LENGTH = 6;
@@ -16,7 +16,7 @@ const MAX_POINTER = 0x3fff;
 
 /** What an answer depends on beside the question and what is kept. */
 export interface HotContext {
-  readonly random: Random;
+  readonly draw: QueryDraw;
   /** The most octets that the answer may have. */
   limit: number;
   /** What the server says in OPT of itself. */
@@ -58,7 +58,7 @@ export class HotWriter {
     const start = out.byteOffset;
     for (let i = HEADER_LENGTH; i < query.end; i++) out[i] = bytes[i]!;
     const answers =
-      words[block + SET]! < 0 ? rotate(hot, block) : drawOrder(hot.sets[words[block + SET]!]!, context.random);
+      words[block + SET]! < 0 ? rotate(hot, block) : drawOrder(hot.sets[words[block + SET]!]!, context.draw);
     let at = this.#appendRecords(words, block, query, answers, to, start);
     let additionals = query.hasEdns ? 1 : 0;
     if (hasGlue) {

@@ -2,8 +2,9 @@
 
 import type { Change } from '../registry/change.ts';
 import type { Status } from '../registry/instance.ts';
-import type { AnsweringInstance, Member } from '../registry/member.ts';
+import type { AnsweringInstance, AnsweringService, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
+import type { Rollout } from '../registry/rollout.ts';
 import type { ViewPlan } from './build-view.ts';
 
 /** News about the registry. */
@@ -11,7 +12,16 @@ export type RegistryNews =
   /** An instance was registered, replaced, or changed its status. `place`: its service's, in the counters. */
   | { readonly op: 'member'; readonly member: Member; readonly place: number }
   | { readonly op: 'gone'; readonly id: string; readonly service: string }
-  | { readonly op: 'policy'; readonly service: string; readonly policy: Policy | undefined; readonly place: number }
+  /** `rollout`: how far its steps have come. */
+  | {
+      readonly op: 'policy';
+      readonly service: string;
+      readonly policy: Policy | undefined;
+      readonly rollout?: Rollout | undefined;
+      readonly place: number;
+    }
+  /** What balancing goes by now, of instances that are known. */
+  | { readonly op: 'readings'; readonly service: string; readonly told: readonly ToldReadings[] }
   /** Instances of one service, in order. */
   | {
       readonly op: 'members';
@@ -21,6 +31,14 @@ export type RegistryNews =
     }
   /** Much at once, in order: a message costs more than what is in it. */
   | { readonly op: 'bulk'; readonly news: readonly RegistryNews[] };
+
+/** What balancing goes by of one instance; null: nothing is known. */
+export type ToldReadings = readonly [
+  id: string,
+  connections: number | null,
+  latencyMs: number | null,
+  warmth: number | null,
+];
 
 /** A member without the words for its parts: a start tells of all there are. */
 type ToldMember = readonly [
@@ -36,6 +54,10 @@ type ToldMember = readonly [
   /** Said of few. */
   lastAnswerableMs?: number | undefined,
   isFailing?: boolean | undefined,
+  zone?: string | undefined,
+  connections?: number | undefined,
+  latencyMs?: number | undefined,
+  warmth?: number | undefined,
 ];
 
 /** One message to a shard. Everything in it survives a structured clone. */
@@ -44,47 +66,95 @@ export type News =
   /** Another generation of zones and settings. */
   | { readonly op: 'view'; readonly plan: ViewPlan; readonly maxUdpSize: number };
 
-/** The news in a change. `policyOf` and `placeOf` look a service up. */
+/** The news in a change. `serviceOf` and `placeOf` look a service up. */
 export function newsOf(
   change: Change,
-  policyOf: (service: string) => Policy | undefined,
+  serviceOf: (service: string) => Pick<AnsweringService, 'policy' | 'rollout'> | undefined,
   placeOf: (service: string) => number,
 ): RegistryNews {
   const { kind, service, instance } = change;
-  if (instance === undefined) return { op: 'policy', service, policy: policyOf(service), place: placeOf(service) };
+  if (instance === undefined) return policyNews(service, serviceOf(service), placeOf(service));
   if (kind === 'deregister') return { op: 'gone', id: instance.instance.id, service };
   return memberNews(instance, placeOf(service));
 }
 
+/** The news that a service has this policy, or none. */
+export function policyNews(
+  service: string,
+  known: Pick<AnsweringService, 'policy' | 'rollout'> | undefined,
+  place: number,
+): RegistryNews {
+  const rollout = known?.rollout === undefined ? {} : { rollout: known.rollout };
+  return { op: 'policy', service, policy: known?.policy, ...rollout, place };
+}
+
 /** The news that an instance is there: only what answers are made of. */
-export function memberNews({ instance, status, lastAnswerableMs, isFailing }: Member, place: number): RegistryNews {
-  const { id, service, address, port, ports, tags, meta, weight, ttlSeconds } = instance;
-  const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
+export function memberNews(member: Member, place: number): RegistryNews {
+  const { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth } = member;
+  const { id, service, address, port, ports, tags, meta, weight, ttlSeconds, zone } = instance;
   return {
     op: 'member',
     member: {
-      instance: { id, service, address, port, ports, tags, meta, weight, ...ttl },
+      instance: {
+        id,
+        service,
+        address,
+        port,
+        ports,
+        tags,
+        meta,
+        weight,
+        ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+        ...(zone === undefined ? {} : { zone }),
+      },
       status,
       ...(lastAnswerableMs === undefined ? {} : { lastAnswerableMs }),
       ...(isFailing ? { isFailing } : {}),
+      ...(connections === undefined ? {} : { connections }),
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+      ...(warmth === undefined ? {} : { warmth }),
     },
     place,
   };
 }
 
-/** The same, for news of kind `members`. */
-export function tellMember({ instance, status, lastAnswerableMs, isFailing }: Member): ToldMember {
-  const { id, address, port, weight, tags, ports, meta, ttlSeconds } = instance;
+/** The news of what balancing goes by, of instances of one service. */
+export function readingsNews(service: string, members: readonly Member[]): RegistryNews {
+  const told = members.map(
+    ({ instance, connections, latencyMs, warmth }): ToldReadings => [
+      instance.id,
+      connections ?? null,
+      latencyMs ?? null,
+      warmth ?? null,
+    ],
+  );
+  return { op: 'readings', service, told };
+}
+
+/** The same as `memberNews`, for news of kind `members`. */
+export function tellMember(member: Member): ToldMember {
+  const { instance, status, lastAnswerableMs, isFailing = false, connections, latencyMs, warmth } = member;
+  const { id, address, port, weight, tags, ports, meta, ttlSeconds, zone } = instance;
   const told = [id, address, port, status, weight, tags, ports, meta, ttlSeconds] as const;
-  return lastAnswerableMs === undefined && !isFailing ? told : [...told, lastAnswerableMs, isFailing];
+  const few = [lastAnswerableMs, isFailing, zone, connections, latencyMs, warmth] as const;
+  return few.some((each) => each !== undefined && each !== false) ? [...told, ...few] : told;
 }
 
 /** The member that was told. */
-export function memberOf(
-  service: string,
-  [id, address, port, status, weight, tags, ports, meta, ttlSeconds, lastAnswerableMs, isFailing = false]: ToldMember,
-): Member {
-  const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
-  const instance = { id, service, address, port, ports, tags, meta, weight, ...ttl };
-  return { instance, status, lastAnswerableMs, isFailing };
+export function memberOf(service: string, told: ToldMember): Member {
+  const [id, address, port, status, weight, tags, ports, meta, ttlSeconds, ...few] = told;
+  const [lastAnswerableMs, isFailing = false, zone, connections, latencyMs, warmth] = few;
+  const instance = {
+    id,
+    service,
+    address,
+    port,
+    ports,
+    tags,
+    meta,
+    weight,
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    ...(zone === undefined ? {} : { zone }),
+  };
+  return { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth };
 }

@@ -1,6 +1,6 @@
 // pool-answers.ts -- the record sets of one pool of a service, made on first demand and kept until something changes
 
-import type { Candidate } from '../balance/plan.ts';
+import type { Candidate, Plan } from '../balance/plan.ts';
 import { type IpAddress, parseIp } from '../base/ip.ts';
 import { TYPE } from '../dns/codes.ts';
 import { type Name, parseName, prependLabels } from '../dns/name.ts';
@@ -11,6 +11,7 @@ import type { Policy } from '../registry/policy.ts';
 import { isVolatile, type Pool, planFor } from '../routing/pool.ts';
 import { weightsOf } from '../routing/warning-weight.ts';
 import { addressLabel } from './address-label.ts';
+import { candidateOf } from './candidate.ts';
 import type { Cursor } from './cursors.ts';
 import type { PreparedSet } from './prepared-set.ts';
 
@@ -49,18 +50,15 @@ export class PoolAnswers {
   /** A (4) or AAAA (6): one record per address; the weights of instances that share one add up. */
   addresses(family: 4 | 6): PreparedSet {
     return this.#cached(family === 4 ? 'A' : 'AAAA', (question) => {
-      const byAddress = new Map<string, { address: IpAddress; weight: number }>();
-      const members: Member[] = [];
-      for (const state of this.pool.answerable) {
-        const address = parseIp(state.instance.address);
-        if (address?.family !== family) continue;
-        members.push(state);
-        const weight = (byAddress.get(address.text)?.weight ?? 0) + this.#weightOf(state);
-        byAddress.set(address.text, { address, weight });
-      }
-      const candidates = [...byAddress].map(([key, { weight }]) => ({ key, weight }));
-      const rdatas = [...byAddress.values()].map(({ address }) => address.bytes);
-      return this.#prepare(question, family === 4 ? TYPE.A : TYPE.AAAA, members, candidates, () => rdatas);
+      const found = this.#byAddress(family);
+      const candidates = found.map(({ address, members }) => ({
+        ...this.#candidate(address.text, members),
+        address: address.bytes,
+      }));
+      const members = found.flatMap((each) => each.members);
+      return this.#prepare(question, family === 4 ? TYPE.A : TYPE.AAAA, members, candidates, () =>
+        found.map(({ address }) => address.bytes),
+      );
     });
   }
 
@@ -70,35 +68,40 @@ export class PoolAnswers {
    */
   services(owner: string, choice?: PortChoice): PreparedSet {
     return this.#cached(`SRV ${owner}`, (question) => {
-      const members: Member[] = [];
-      const byTarget = new Map<string, { instance: AnsweringInstance; port: number; weight: number }>();
-      for (const state of this.pool.answerable) {
-        const { instance } = state;
-        const port = choice === undefined ? instance.port : namedPort(instance, choice);
-        if (port === undefined) continue;
-        members.push(state);
-        const key = `${instance.address} ${port}`;
-        // Two instances behind one target and port are one record: an RRset has no duplicates (RFC 2181 section 5).
-        byTarget.set(key, { instance, port, weight: (byTarget.get(key)?.weight ?? 0) + this.#weightOf(state) });
-      }
-      const candidates = [...byTarget].map(([key, { weight }]) => ({ key, weight }));
-      return this.#prepare(question, TYPE.SRV, members, candidates, (weights) =>
-        [...byTarget.values()].map(({ instance, port }, index) =>
-          srvRdata(0, weights[index]!, port, this.#target(instance)),
+      const found = this.#byTarget(choice);
+      const candidates = found.map(({ key, members }) => this.#candidate(key, members));
+      const members = found.flatMap((each) => each.members);
+      return this.#prepare(question, TYPE.SRV, members, candidates, ({ srvPriorities, srvWeights }) =>
+        found.map(({ port, members: [first] }, index) =>
+          srvRdata(srvPriorities[index]!, srvWeights[index]!, port, this.#target(first!.instance)),
         ),
       );
     });
   }
 
+  /** Who is behind each record of a set of A, AAAA, SRV or TXT, by candidate index of its plan. */
+  holders(type: number, choice?: PortChoice): readonly (readonly Member[])[] {
+    return this.#found(type, choice).map(({ members }) => members);
+  }
+
+  #found(type: number, choice: PortChoice | undefined): readonly { readonly members: readonly Member[] }[] {
+    if (type === TYPE.SRV) return this.#byTarget(choice);
+    if (type === TYPE.TXT) return this.#byText();
+    return this.#byAddress(type === TYPE.A ? 4 : 6);
+  }
+
+  /** What a member weighs here: its weight, less while it warns or warms up. */
+  weightOf(member: Member): number {
+    return this.#weightOf(member);
+  }
+
   /** TXT: the metadata of each instance that has any, one record for each distinct set of it. */
   texts(): PreparedSet {
     return this.#cached('TXT', (question) => {
-      const members = this.pool.answerable.filter(({ instance }) => Object.keys(instance.meta).length > 0);
-      const rdatas = members.map(({ instance }) => txtRdata(metadataStrings(instance)));
-      // By their octets: { a: "b=c" } and { "a=b": "c" } read the same, and an RRset has no duplicates.
-      const byText = new Map(rdatas.map((rdata) => [Buffer.from(rdata).toString('latin1'), rdata] as const));
-      const candidates = [...byText.keys()].map((key) => ({ key, weight: 1 }));
-      return this.#prepare(question, TYPE.TXT, members, candidates, () => [...byText.values()]);
+      const found = this.#byText();
+      const members = found.flatMap((each) => each.members);
+      const candidates = found.map(({ key }) => ({ key, weight: 1 }));
+      return this.#prepare(question, TYPE.TXT, members, candidates, () => found.map(({ rdata }) => rdata));
     });
   }
 
@@ -108,6 +111,47 @@ export class PoolAnswers {
     if (host === undefined || this.pool.answerable.length === 0 || parseIp(host) !== undefined) return undefined;
     if (this.pool.registered.some(({ instance }) => instance.address !== host)) return undefined;
     return { target: parseName(host), ttlSeconds: this.#ttlSeconds(this.pool.answerable) };
+  }
+
+  #byAddress(family: 4 | 6): { address: IpAddress; members: Member[] }[] {
+    const byAddress = new Map<string, { address: IpAddress; members: Member[] }>();
+    for (const member of this.pool.active) {
+      const address = parseIp(member.instance.address);
+      if (address?.family !== family) continue;
+      const known = byAddress.get(address.text);
+      if (known === undefined) byAddress.set(address.text, { address, members: [member] });
+      else known.members.push(member);
+    }
+    return [...byAddress.values()];
+  }
+
+  #byTarget(choice: PortChoice | undefined): { key: string; port: number; members: Member[] }[] {
+    const byTarget = new Map<string, { key: string; port: number; members: Member[] }>();
+    for (const member of this.pool.answerable) {
+      const { instance } = member;
+      const port = choice === undefined ? instance.port : namedPort(instance, choice);
+      if (port === undefined) continue;
+      const key = `${instance.address} ${port}`;
+      // Two instances behind one target and port are one record: an RRset has no duplicates (RFC 2181 section 5).
+      const known = byTarget.get(key);
+      if (known === undefined) byTarget.set(key, { key, port, members: [member] });
+      else known.members.push(member);
+    }
+    return [...byTarget.values()];
+  }
+
+  #byText(): { key: string; rdata: Uint8Array; members: Member[] }[] {
+    const byText = new Map<string, { key: string; rdata: Uint8Array; members: Member[] }>();
+    for (const member of this.pool.answerable) {
+      if (Object.keys(member.instance.meta).length === 0) continue;
+      const rdata = txtRdata(metadataStrings(member.instance));
+      // By their octets: { a: "b=c" } and { "a=b": "c" } read the same, and an RRset has no duplicates.
+      const key = Buffer.from(rdata).toString('latin1');
+      const known = byText.get(key);
+      if (known === undefined) byText.set(key, { key, rdata, members: [member] });
+      else known.members.push(member);
+    }
+    return [...byText.values()];
   }
 
   #cached(question: string, make: (question: string) => PreparedSet): PreparedSet {
@@ -124,17 +168,17 @@ export class PoolAnswers {
     type: number,
     members: readonly Member[],
     candidates: readonly Candidate[],
-    rdatasFor: (srvWeights: readonly number[]) => readonly Uint8Array[],
+    rdatasFor: (plan: Plan) => readonly Uint8Array[],
   ): PreparedSet {
-    const plan = planFor(this.#context.policy, candidates);
-    return {
-      type,
-      ttlSeconds: this.#ttlSeconds(members),
-      rdatas: rdatasFor(plan.srvWeights),
-      plan,
-      limit: this.#context.policy?.maxAnswers ?? this.#context.maxAnswers,
-      cursor: this.#context.cursor(question),
-    };
+    const { policy, maxAnswers } = this.#context;
+    const cursor = this.#context.cursor(question);
+    const limit = policy?.maxAnswers ?? maxAnswers;
+    const plan = planFor(policy, candidates, { limit, question: cursor.question });
+    return { type, ttlSeconds: this.#ttlSeconds(members), rdatas: rdatasFor(plan), plan, limit, cursor };
+  }
+
+  #candidate(key: string, members: readonly Member[]): Candidate {
+    return candidateOf(key, members, this.#weightOf, this.pool.tierOf);
   }
 
   #ttlSeconds(members: readonly Member[]): number {

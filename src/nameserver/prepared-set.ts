@@ -1,10 +1,10 @@
 // prepared-set.ts -- everything one question may be answered with, and the draw that answers it
 
 import type { Plan } from '../balance/plan.ts';
-import type { Random } from '../base/random.ts';
 import type { Name } from '../dns/name.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
 import type { Cursor } from './cursors.ts';
+import type { QueryDraw } from './query-draw.ts';
 
 /** What an answer takes of some records: a plan that orders them, how many, and whose turn it is. */
 export interface Draw {
@@ -25,14 +25,15 @@ export interface PreparedSet extends Draw {
 export const ORDER = new Uint16Array(1024);
 
 /** Take the next turn and draw into ORDER; returns how many were drawn. */
-export function drawOrder(set: Draw, random: Random): number {
-  return set.plan.draw(Math.min(set.limit, ORDER.length), { turn: set.cursor.next(), random }, ORDER);
+export function drawOrder(set: Draw, draw: QueryDraw): number {
+  draw.turn = set.cursor.next();
+  return set.plan.draw(Math.min(set.limit, ORDER.length), draw, ORDER);
 }
 
 /** Draw an RRset for `owner`; undefined when there is nothing to draw from. */
-export function drawRRset(set: PreparedSet, owner: Name, random: Random): RRset | undefined {
+export function drawRRset(set: PreparedSet, owner: Name, draw: QueryDraw): RRset | undefined {
   if (set.plan.size === 0) return undefined;
-  const count = drawOrder(set, random);
+  const count = drawOrder(set, draw);
   const rdatas: Uint8Array[] = [];
   for (let i = 0; i < count; i++) rdatas.push(set.rdatas[ORDER[i]!]!);
   return rrset(owner, set.type, set.ttlSeconds, rdatas);

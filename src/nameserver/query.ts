@@ -4,16 +4,20 @@
 // throws: whatever goes wrong inside is SERVFAIL, one log line and a counter.
 
 import type { Random } from '../base/random.ts';
+import { clientSubnetReply } from '../dns/client-subnet.ts';
 import { CLASS, EXTENDED_ERROR, RCODE, TYPE } from '../dns/codes.ts';
 import { HEADER_LENGTH } from '../dns/header.ts';
+import type { Question } from '../dns/message.ts';
 import type { Name } from '../dns/name.ts';
 import { type Request, readRequest } from '../dns/request.ts';
 import { type Answer, failure } from './answer.ts';
+import type { Client } from './client.ts';
 import { HotAnswers } from './hot-answers.ts';
-import { makeHotEntry } from './hot-entry.ts';
+import { type HotEntry, makeHotEntry } from './hot-entry.ts';
 import { type HotContext, HotWriter } from './hot-writer.ts';
 import { PlainQuery } from './plain-query.ts';
 import type { QueryCounters, Transport } from './query-counters.ts';
+import { QueryDraw } from './query-draw.ts';
 import {
   ednsLimit,
   MAX_MESSAGE_SIZE,
@@ -23,6 +27,7 @@ import {
   writeServerFailure,
 } from './response.ts';
 import { solve } from './solve.ts';
+import { clientOf, subnetOf } from './subnet-client.ts';
 import type { View, ViewState } from './view.ts';
 
 /** What answering needs of the program around it. */
@@ -46,6 +51,7 @@ export class QueryHandler {
   #hot: HotAnswers;
   readonly #plain = new PlainQuery();
   readonly #writer = new HotWriter();
+  readonly #draw: QueryDraw;
   readonly #context: HotContext;
 
   constructor(view: View, options: QueryOptions) {
@@ -53,7 +59,8 @@ export class QueryHandler {
     this.#options = options;
     this.#maxUdpSize = options.maxUdpSize;
     this.#hot = new HotAnswers(view.freshnesses);
-    this.#context = { random: options.random, limit: 0, serverUdpSize: options.maxUdpSize, serialOffset: 0 };
+    this.#draw = new QueryDraw(options.random);
+    this.#context = { draw: this.#draw, limit: 0, serverUdpSize: options.maxUdpSize, serialOffset: 0 };
   }
 
   get view(): View {
@@ -69,26 +76,27 @@ export class QueryHandler {
   }
 
   /**
-   * Answer the query in `bytes` into `out` (at least 65,535 octets). Returns the length of the reply; 0 when there is
-   * to be none.
+   * Answer the query of `client` in `bytes` into `out` (at least 65,535 octets). Returns the length of the reply; 0 when
+   * there is to be none.
    */
-  respond(bytes: Uint8Array, transport: Transport, out: Uint8Array): number {
-    return this.respondInPlace(bytes, bytes.length, transport, out);
+  respond(bytes: Uint8Array, transport: Transport, out: Uint8Array, client: Client): number {
+    return this.respondInPlace(bytes, bytes.length, transport, out, client);
   }
 
   /**
    * The same for a query in the first `length` octets of `slot`; for UDP, `out` needs no more room than the largest
    * reply (`maxUdpSize`). What is asked often is answered without allocating.
    */
-  respondInPlace(slot: Uint8Array, length: number, transport: Transport, out: Uint8Array): number {
+  respondInPlace(slot: Uint8Array, length: number, transport: Transport, out: Uint8Array, client: Client): number {
     let questionEnd = 0;
+    this.#draw.begin(client);
     try {
       if (this.#plain.read(slot, length)) {
         questionEnd = this.#plain.end;
         const written = this.#respondHot(slot, transport, out);
         if (written > 0) return written;
       }
-      return this.#respondGenerally(length === slot.length ? slot : slot.subarray(0, length), transport, out);
+      return this.#respondGenerally(length === slot.length ? slot : slot.subarray(0, length), transport, out, client);
     } catch (error) {
       const { counters } = this.#options;
       counters.failed();
@@ -103,8 +111,12 @@ export class QueryHandler {
     const { state } = this;
     if (!state.isLoaded || state.isStale || this.#options.keepsHotAnswers === false) return 0;
     const hot = this.#hot;
-    const block = hot.find(plain) || this.#prepare(bytes);
+    let block = hot.find(plain) || this.#prepare(bytes);
     if (block === 0) return 0;
+    if (hot.isSplit(block)) {
+      block = this.#branchOf(block, bytes);
+      if (block <= 0) return 0;
+    }
     const context = this.#context;
     context.limit = transport === 'udp' ? this.#udpLimit(plain) : MAX_MESSAGE_SIZE;
     context.serialOffset = state.serialOffset;
@@ -122,35 +134,55 @@ export class QueryHandler {
   }
 
   #prepare(bytes: Uint8Array): number {
-    const plain = this.#plain;
-    const name = bytes.slice(HEADER_LENGTH, HEADER_LENGTH + plain.nameLength) as Name;
-    const entry = makeHotEntry(name, plain.type, this.#view, this.#options.placeOf);
-    return entry === undefined ? 0 : this.#hot.put(entry, plain);
+    const entry = this.#makeEntry(bytes);
+    return entry === undefined ? 0 : this.#hot.put(entry, this.#plain);
   }
 
-  #respondGenerally(bytes: Uint8Array, transport: Transport, out: Uint8Array): number {
+  /** The block of the branch that this query goes down; not above 0 when the general path must answer. */
+  #branchOf(split: number, bytes: Uint8Array): number {
+    const hot = this.#hot;
+    const branch = this.#draw.choose(hot.selectorOf(split));
+    return hot.branchOf(split, branch) || hot.putBranch(split, branch, this.#makeEntry(bytes, branch), this.#plain);
+  }
+
+  #makeEntry(bytes: Uint8Array, branch?: number): HotEntry | undefined {
+    const { nameLength, type } = this.#plain;
+    const name = bytes.slice(HEADER_LENGTH, HEADER_LENGTH + nameLength) as Name;
+    return makeHotEntry(name, type, this.#view, this.#options.placeOf, branch);
+  }
+
+  #respondGenerally(bytes: Uint8Array, transport: Transport, out: Uint8Array, client: Client): number {
     const { counters, placeOf } = this.#options;
     const request = readRequest(bytes);
     if (request === undefined) {
       counters.dropped(bytes.length < HEADER_LENGTH ? 'short' : 'response');
       return 0;
     }
-    const answer = this.#answer(request);
+    const answer = this.#answer(request, client);
     const place = answer.service === undefined ? -1 : placeOf(answer.service);
     counters.answered(transport, request.question?.type ?? 0, answer.rcode, place);
     const limit = replyLimit(request, transport === 'udp', this.#maxUdpSize);
     return writeResponse(request, bytes, answer, limit, this.#maxUdpSize, out);
   }
 
-  #answer(request: Request): Answer {
+  #answer(request: Request, client: Client): Answer {
     if (request.edns !== undefined && request.edns.version > 0) return failure(RCODE.BADVERS);
     if (request.rcode !== RCODE.NOERROR) return failure(request.rcode);
-    const { name, type, class: questionClass } = request.question!;
+    const subnet = subnetOf(request, client, this.#view);
+    if (subnet === 'malformed') return failure(RCODE.FORMERR);
+    if (subnet === undefined) return this.#answerQuestion(request.question!);
+    this.#draw.begin(clientOf(subnet, client));
+    const answer = this.#answerQuestion(request.question!);
+    answer.clientSubnet = clientSubnetReply(subnet, this.#draw.usedClient);
+    return answer;
+  }
+
+  #answerQuestion({ name, type, class: questionClass }: Question): Answer {
     if (FORMERR_TYPES.has(type)) return failure(RCODE.FORMERR);
     if (questionClass !== CLASS.IN) return failure(RCODE.REFUSED, NOT_AUTHORITATIVE);
     if (type === TYPE.AXFR || type === TYPE.IXFR) return failure(RCODE.REFUSED, TRANSFER_PROHIBITED);
     if (!this.state.isLoaded && this.#view.zoneOf(name) !== undefined) return failure(RCODE.SERVFAIL, NOT_READY);
-    const answer = solve(name, type, { view: this.#view, state: this.state, random: this.#options.random });
+    const answer = solve(name, type, { view: this.#view, state: this.state, draw: this.#draw });
     if (answer === undefined) return failure(RCODE.REFUSED, NOT_AUTHORITATIVE);
     if (answer.rcode === RCODE.NXDOMAIN) this.#options.counters.unknownName();
     if (this.state.isStale) answer.extendedError = STALE;

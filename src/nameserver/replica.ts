@@ -6,15 +6,17 @@ import { NO_META, NO_PORTS, STATUSES, type Status } from '../registry/instance.t
 import type { AnsweringInstance, AnsweringService, Member } from '../registry/member.ts';
 import { MembersById } from '../registry/members-by-id.ts';
 import type { Policy } from '../registry/policy.ts';
+import type { Rollout } from '../registry/rollout.ts';
 import type { Cursors } from './cursors.ts';
 import { NameIndex } from './name-index.ts';
-import { memberOf, type RegistryNews } from './news.ts';
+import { memberOf, type RegistryNews, type ToldReadings } from './news.ts';
 import type { RegistryNames } from './registry-names.ts';
 
 interface ReplicatedService {
   readonly name: string;
   readonly instances: MembersById<ReplicatedMember>;
   policy: Policy | undefined;
+  rollout: Rollout | undefined;
   place: number;
 }
 
@@ -52,10 +54,18 @@ export class Replica implements RegistryNames {
         this.#remove(news.service, news.id);
         return [news.service];
       case 'policy':
-        this.#serviceFor(news.service, news.place).policy = news.policy;
-        this.#forgetUnknown(news.service);
+        this.#setPolicy(this.#serviceFor(news.service, news.place), news.policy, news.rollout);
+        return [news.service];
+      case 'readings':
+        for (const told of news.told) this.#services.get(news.service)?.instances.get(told[0])?.read(told);
         return [news.service];
     }
+  }
+
+  #setPolicy(service: ReplicatedService, policy: Policy | undefined, rollout: Rollout | undefined): void {
+    service.policy = policy;
+    service.rollout = rollout;
+    this.#forgetUnknown(service.name);
   }
 
   #put(told: Member, place: number): string[] {
@@ -80,7 +90,7 @@ export class Replica implements RegistryNames {
   #serviceFor(name: string, place: number): ReplicatedService {
     let service = this.#services.get(name);
     if (service === undefined) {
-      service = { name, instances: new MembersById(), policy: undefined, place };
+      service = { name, instances: new MembersById(), policy: undefined, rollout: undefined, place };
       this.#services.set(name, service);
     }
     return service;
@@ -104,14 +114,19 @@ class ReplicatedMember implements Member, AnsweringInstance {
   readonly meta: AnsweringInstance['meta'];
   readonly weight: number;
   declare readonly ttlSeconds?: number;
+  declare readonly zone?: string;
   readonly status: Status;
   declare readonly lastAnswerableMs?: number;
   declare readonly isFailing?: boolean;
+  // Fields that most never have take no room in them.
+  declare connections?: number | undefined;
+  declare latencyMs?: number | undefined;
+  declare warmth?: number | undefined;
 
   /** `service`: its name as the service has it; `other`: a member of the same service, which often has the same tags. */
   constructor(told: Member, service: string, other: ReplicatedMember | undefined) {
-    const { instance, status, lastAnswerableMs, isFailing } = told;
-    const { id, address, port, ports, tags, meta, weight, ttlSeconds } = instance;
+    const { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth } = told;
+    const { id, address, port, ports, tags, meta, weight, ttlSeconds, zone } = instance;
     this.id = id;
     this.service = service;
     this.address = address;
@@ -125,6 +140,17 @@ class ReplicatedMember implements Member, AnsweringInstance {
     if (ttlSeconds !== undefined) this.ttlSeconds = ttlSeconds;
     if (lastAnswerableMs !== undefined) this.lastAnswerableMs = lastAnswerableMs;
     if (isFailing) this.isFailing = true;
+    if (zone !== undefined) this.zone = other?.zone === zone ? other.zone : zone;
+    if (connections !== undefined) this.connections = connections;
+    if (latencyMs !== undefined) this.latencyMs = latencyMs;
+    if (warmth !== undefined) this.warmth = warmth;
+  }
+
+  /** Take in what balancing goes by from now on. */
+  read([, connections, latencyMs, warmth]: ToldReadings): void {
+    if (connections !== null || this.connections !== undefined) this.connections = connections ?? undefined;
+    if (latencyMs !== null || this.latencyMs !== undefined) this.latencyMs = latencyMs ?? undefined;
+    if (warmth !== null || this.warmth !== undefined) this.warmth = warmth ?? undefined;
   }
 
   get instance(): AnsweringInstance {

@@ -7,7 +7,7 @@ import { writeRecord } from '../dns/message.ts';
 import type { Request } from '../dns/request.ts';
 import { type RRset, recordsOf } from '../dns/rrset.ts';
 import { WireWriter } from '../dns/wire-writer.ts';
-import type { Answer, ExtendedError } from './answer.ts';
+import type { Answer } from './answer.ts';
 
 /** The largest message over UDP without EDNS (RFC 1035 section 2.3.4). */
 export const PLAIN_UDP_SIZE = 512;
@@ -39,7 +39,7 @@ export function writeResponse(
   maxUdpSize: number,
   out: Uint8Array,
 ): number {
-  const options = request.edns === undefined ? [] : optionsFor(answer.extendedError);
+  const options = request.edns === undefined ? [] : optionsFor(answer);
   const optLength = request.edns === undefined ? 0 : OPT_LENGTH + sizeOf(options);
   const writer = new WireWriter(out, 0, limit - optLength);
   writer.offset = HEADER_LENGTH;
@@ -117,8 +117,10 @@ function writeWholeSets(writer: WireWriter, sets: readonly RRset[], counts: numb
   }
 }
 
-function optionsFor(error: ExtendedError | undefined): EdnsOption[] {
-  return error === undefined ? [] : [extendedErrorOption(EDNS_OPTION.EXTENDED_ERROR, error.code, error.text)];
+function optionsFor({ extendedError: error, clientSubnet }: Answer): EdnsOption[] {
+  const options = clientSubnet === undefined ? [] : [clientSubnet];
+  if (error !== undefined) options.push(extendedErrorOption(EDNS_OPTION.EXTENDED_ERROR, error.code, error.text));
+  return options;
 }
 
 function sizeOf(options: readonly EdnsOption[]): number {

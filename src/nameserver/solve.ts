@@ -4,7 +4,6 @@
 //
 // A static RRset hides the dynamic one of its type; a static CNAME or a zone cut hides everything (contract section 2).
 
-import type { Random } from '../base/random.ts';
 import { RCODE, TYPE } from '../dns/codes.ts';
 import { foldedLabels, labelCount, type Name, nameKey, parentName } from '../dns/name.ts';
 import { srvTarget } from '../dns/rdata/locating.ts';
@@ -13,10 +12,11 @@ import { type Found, findNode, glueOf } from '../zone/lookup.ts';
 import type { ZoneNode } from '../zone/zone.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { type DynamicNode, EMPTY_NON_TERMINAL } from './dynamic-node.ts';
+import type { QueryDraw } from './query-draw.ts';
 import { currentSoa, negativeSoa, type ServedZone, type View, type ViewState } from './view.ts';
 
 /** Aliases followed in one answer; the client goes on from there (NSD and Knot have bounds like it). */
-const MAX_ALIASES = 16;
+export const MAX_ALIASES = 16;
 /** RFC 8482 section 4.2: an answer to ANY that tells the asker to stop. */
 const ANY_HINFO_TTL_SECONDS = 3600;
 const ANY_HINFO = Buffer.from('\x07RFC8482\x00', 'latin1');
@@ -25,7 +25,7 @@ const ANY_HINFO = Buffer.from('\x07RFC8482\x00', 'latin1');
 export interface SolveContext {
   readonly view: View;
   readonly state: ViewState;
-  readonly random: Random;
+  readonly draw: QueryDraw;
 }
 
 /** Answer a question of class IN; undefined when the name is outside every zone. */
@@ -48,7 +48,7 @@ export function solve(name: Name, type: number, context: SolveContext): Answer |
 }
 
 /** The zone that answers: the nearest, but for DS at its apex the one above, if that delegates it (RFC 4035 3.1.4.1). */
-function zoneFor(name: Name, type: number, view: View): ServedZone | undefined {
+export function zoneFor(name: Name, type: number, view: View): ServedZone | undefined {
   const served = view.zoneOf(name);
   if (type !== TYPE.DS || served === undefined || served.zone.apex.length !== name.length) return served;
   const above = view.zoneOf(parentName(name));
@@ -103,7 +103,7 @@ function findDynamic(name: Name, served: ServedZone): DynamicNode | undefined {
 }
 
 /** What stands at one name: static records, dynamic ones, or both. */
-interface Standing {
+export interface Standing {
   readonly node: ZoneNode | undefined;
   readonly dynamic: DynamicNode | undefined;
 }
@@ -129,11 +129,16 @@ function answerNode(
   return undefined;
 }
 
-function aliasAt(owner: Name, { node, dynamic }: Standing, context: SolveContext): RRset | undefined {
+/** The alias at a name, from a zone file or of a service; undefined: there is none. Draws nothing. */
+export function aliasAt(
+  owner: Name,
+  { node, dynamic }: Standing,
+  context: Pick<SolveContext, 'draw'>,
+): RRset | undefined {
   const own = node?.sets.get(TYPE.CNAME);
   if (own !== undefined) return withOwner(own, owner);
   // An alias tolerates nothing beside it (RFC 1034 section 3.6.2), so static records win over a dynamic one.
-  return node !== undefined && node.sets.size > 0 ? undefined : dynamic?.rrset(TYPE.CNAME, owner, context.random);
+  return node !== undefined && node.sets.size > 0 ? undefined : dynamic?.rrset(TYPE.CNAME, owner, context.draw);
 }
 
 function recordsAt(
@@ -149,7 +154,7 @@ function recordsAt(
   }
   if (type === TYPE.SOA && node === served.zone.root) return currentSoa(served, context.state);
   const own = node?.sets.get(type);
-  return own === undefined ? dynamic?.rrset(type, owner, context.random) : withOwner(own, owner);
+  return own === undefined ? dynamic?.rrset(type, owner, context.draw) : withOwner(own, owner);
 }
 
 /** A referral (RFC 1034 section 4.3.2 step 3b): the cut's NS, and the addresses of those of them below our apex. */

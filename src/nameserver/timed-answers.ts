@@ -7,18 +7,18 @@ import type { QueryCounters } from './query-counters.ts';
 export const TIMED_EVERY = 64;
 
 /** The same function, with the duration of one call in TIMED_EVERY noted in `counters`. */
-export function timedAnswers<First, Second>(
-  answer: (first: First, second: Second, out: Uint8Array) => number,
+export function timedAnswers<First, Second, Last>(
+  answer: (first: First, second: Second, out: Uint8Array, last: Last) => number,
   counters: QueryCounters,
   clock: Clock,
-): (first: First, second: Second, out: Uint8Array) => number {
+): (first: First, second: Second, out: Uint8Array, last: Last) => number {
   let untilNext = TIMED_EVERY;
   // Parameters by name: a rest array would be made anew for every query.
-  return (first, second, out) => {
-    if (--untilNext > 0) return answer(first, second, out);
+  return (first, second, out, last) => {
+    if (--untilNext > 0) return answer(first, second, out, last);
     untilNext = TIMED_EVERY;
     const startedMs = clock.monotonicMs();
-    const length = answer(first, second, out);
+    const length = answer(first, second, out, last);
     counters.took(clock.monotonicMs() - startedMs);
     return length;
   };

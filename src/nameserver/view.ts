@@ -3,9 +3,12 @@
 // A reload makes a new View and swaps it in; a registry change reaches the View in place as `serviceChanged`. Both
 // happen between two queries, never within one.
 
+import type { IpPrefix } from '../base/ip.ts';
 import { type Name, nameKey } from '../dns/name.ts';
 import { soaMinimum, soaSerial, withSerial } from '../dns/rdata/basic.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
+import type { ClientNetwork } from '../routing/client-hash.ts';
+import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
 import type { Zone } from '../zone/zone.ts';
 import type { DomainNames } from './domain-names.ts';
 import { Freshnesses } from './freshness.ts';
@@ -37,10 +40,20 @@ export class View {
   /** Of what is made of its services. */
   readonly freshnesses: Freshnesses;
   readonly #byApex: ReadonlyMap<string, ServedZone>;
+  readonly #believed: NetworkMap;
 
-  constructor(zones: readonly ServedZone[], freshnesses = new Freshnesses()) {
+  /** `clientSubnetFrom`: whose EDNS client subnet is believed. */
+  constructor(
+    zones: readonly ServedZone[],
+    freshnesses = new Freshnesses(),
+    clientSubnetFrom: readonly IpPrefix[] = [],
+  ) {
     this.zones = zones;
     this.freshnesses = freshnesses;
+    this.#believed = new NetworkMap(
+      clientSubnetFrom.map((prefix) => ({ prefix, value: 1 })),
+      SMALLEST,
+    );
     this.#byApex = new Map(zones.map((served) => [nameKey(served.zone.apex), served]));
   }
 
@@ -53,6 +66,11 @@ export class View {
       if (name[at] === 0) break;
     }
     return undefined;
+  }
+
+  /** Is an EDNS client subnet from there to be believed? */
+  believesSubnetOf(client: ClientNetwork): boolean {
+    return this.#believed.lookup(client) === 1;
   }
 
   /** Something about a service changed: its instances, their health, its policy. */

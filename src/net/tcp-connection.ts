@@ -5,6 +5,7 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
+import { AddressClient } from '../nameserver/client.ts';
 import type { Answerer } from './answerer.ts';
 
 const MAX_MESSAGE = 65535;
@@ -15,6 +16,7 @@ export class TcpConnection {
   readonly #socket: Socket;
   readonly #answer: Answerer;
   readonly #clock: Clock;
+  readonly #client: AddressClient;
   /** Octets received and not yet answered: part of a message, or more when reading is paused. */
   #pending: Buffer = Buffer.alloc(0);
   #ended = false;
@@ -29,6 +31,8 @@ export class TcpConnection {
     this.#socket = socket;
     this.#answer = answer;
     this.#clock = clock;
+    // While the socket is open: afterwards it does not know any more.
+    this.#client = new AddressClient(socket.remoteAddress);
     this.lastQueryMs = clock.monotonicMs();
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#receive(chunk as Buffer));
@@ -98,7 +102,7 @@ export class TcpConnection {
 
   #answerOne(query: Uint8Array): void {
     this.lastQueryMs = this.#clock.monotonicMs();
-    const length = this.#answer(query, 'tcp', REPLY.subarray(2));
+    const length = this.#answer(query, 'tcp', REPLY.subarray(2), this.#client);
     if (length === 0) return;
     REPLY[0] = length >>> 8;
     REPLY[1] = length & 0xff;

@@ -4,6 +4,7 @@
 // at them. Answering a datagram allocates nothing. A reply goes to the peer of the same slot, where the system put it.
 
 import type { BatchAnswerer } from './answerer.ts';
+import { SockaddrClient } from './sockaddr-client.ts';
 import { EAGAIN, EINTR, ENOBUFS, ENOMEM, MSG_DONTWAIT, MSG_WAITFORONE, type SocketCalls } from './socket-calls.ts';
 import type { UdpDescriptor } from './udp-descriptor.ts';
 
@@ -42,6 +43,7 @@ export class UdpBatch {
   readonly #queries = new Uint8Array(BATCH * SLOT_BYTES);
   readonly #replies = new Uint8Array(BATCH * SLOT_BYTES);
   readonly #names = new Uint8Array(BATCH * NAME_BYTES);
+  readonly #client: SockaddrClient;
   readonly #controls = new Uint8Array(BATCH * CONTROL_BYTES);
   readonly #vectors = new BigUint64Array((2 * BATCH * VECTOR_BYTES) / 8);
   readonly #headers = new Uint8Array(2 * BATCH * HEADER_BYTES);
@@ -60,6 +62,7 @@ export class UdpBatch {
     this.#onPortZero = onPortZero;
     this.#fd = descriptor.fd;
     this.#nameBytes = descriptor.family === 4 ? 16 : 28;
+    this.#client = new SockaddrClient(this.#names, descriptor.family);
     this.#controlBytes = descriptor.isWildcard ? CONTROL_BYTES : 0;
     this.#words = new Uint32Array(this.#headers.buffer);
     this.#vectorWords = new Uint32Array(this.#vectors.buffer);
@@ -119,7 +122,8 @@ export class UdpBatch {
       return false;
     }
     const received = this.#words[i * HEADER_WORDS + MESSAGE_LENGTH]!;
-    const length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!);
+    this.#client.at = nameAt;
+    const length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!, this.#client);
     if (length === 0) return false;
     this.#vectorWords[(BATCH + reply) * VECTOR_WORDS + VECTOR_LENGTH] = length;
     if (reply !== i) this.#names.copyWithin(reply * NAME_BYTES, nameAt, nameAt + this.#nameBytes);

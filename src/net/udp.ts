@@ -8,6 +8,7 @@ import dgram from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
+import { AddressClient } from '../nameserver/client.ts';
 import type { Answerer } from './answerer.ts';
 import type { UdpSide } from './udp-side.ts';
 
@@ -22,6 +23,7 @@ export class UdpListener implements UdpSide {
   readonly #onPortZero: () => void;
   readonly #wildcard: 4 | 6 | undefined;
   readonly #sockets = new Map<string, dgram.Socket>();
+  readonly #client = new AddressClient();
   #reply = Buffer.allocUnsafeSlow(MAX_REPLY);
   #endpoint: Endpoint;
   #closed = false;
@@ -142,7 +144,8 @@ export class UdpListener implements UdpSide {
       this.#onPortZero();
       return;
     }
-    const length = this.#answer(query, 'udp', this.#reply);
+    this.#client.text = from.address;
+    const length = this.#answer(query, 'udp', this.#reply, this.#client);
     if (length === 0) return;
     socket.send(this.#reply, 0, length, from.port, from.address);
     // The system nearly always takes the octets at once. What it put off it reads later, so those stay as they are.

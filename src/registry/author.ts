@@ -3,10 +3,10 @@
 /** Said along with every command, for the history and the watchers. */
 export interface Author {
   /**
-   * `token` and `local` (a server without tokens) call the API; `check`, `lease`, `config` and `schedule` are the
-   * server's own doing.
+   * `token` and `local` (a server without tokens) call the API; `check`, `lease`, `config`, `schedule` and `steps` are
+   * the server's own doing.
    */
-  readonly kind: 'token' | 'local' | 'check' | 'lease' | 'config' | 'schedule';
+  readonly kind: 'token' | 'local' | 'check' | 'lease' | 'config' | 'schedule' | 'steps';
   /** Of the token, the check or the schedule. */
   readonly id?: string;
   /** Canonical address of the peer that called. */
@@ -17,6 +17,9 @@ export interface Author {
 export const LEASE: Author = { kind: 'lease' };
 /** The configuration was read. */
 export const CONFIG: Author = { kind: 'config' };
+
+/** The steps of a policy went on, or were taken back. */
+export const STEPS: Author = { kind: 'steps' };
 
 /** The check with this id. */
 export function checkAuthor(id: string): Author {

@@ -4,6 +4,7 @@ import type { Author } from './author.ts';
 import type { Change, ChangeKind } from './change.ts';
 import type { Status } from './instance.ts';
 import type { Policy } from './policy.ts';
+import type { Rollout } from './rollout.ts';
 
 /** One change, in plain data, as it is kept. */
 export interface PastChange {
@@ -14,11 +15,13 @@ export interface PastChange {
   /** Id and status of the instance that changed; absent for a policy. */
   readonly instance?: string;
   readonly status?: Status;
-  /** Why the status is what it is; the output of the check that changed it. */
+  /** Why the status or the rollout is what it is; the output of the check that changed it. */
   readonly reason?: string;
   readonly output?: string;
   /** The policy after it was changed; null: deleted. */
   readonly policy?: Policy | null;
+  /** Not the policy changed, but how far its steps have come; `reason` says why. */
+  readonly rollout?: Pick<Rollout, 'state' | 'step' | 'percent'>;
 }
 
 /** The most changes that are kept of one service. */
@@ -69,8 +72,12 @@ export class ChangeHistory {
 
 /** What is kept of a change; `policy` is the service's afterwards. */
 export function pastChange(change: Change, policy: Policy | undefined): PastChange {
-  const { kind, service, instance, atMs, by = null } = change;
+  const { kind, service, instance, rollout, atMs, by = null } = change;
   const about = { atMs, kind, service, by };
+  if (rollout !== undefined) {
+    const { state, step, percent, reason } = rollout;
+    return { ...about, rollout: { state, step, percent }, reason };
+  }
   if (instance === undefined) return { ...about, policy: policy ?? null };
   const { status, reason, checks } = instance;
   const id = by?.kind === 'check' ? (by.id ?? '') : '';

@@ -49,6 +49,8 @@ export interface CheckState {
   readonly latencyMs: number | undefined;
   /** When `outcome` last changed, in `Clock.wallMs` time. */
   readonly sinceMs: number;
+  /** Read back at the start, and not probed since. */
+  readonly isRestored?: boolean;
   /** A check added to a live instance: until its first result it has no say in the status. */
   readonly neutral: boolean;
   /** It has had critical results, but not yet as many in a row as it takes. */
@@ -64,8 +66,18 @@ export interface Load {
   readonly cpu?: number;
 }
 
+/** What balancing goes by beside the registration; kept in memory only. It changes without being a change to tell. */
+export interface Readings {
+  /** Connections by the last report, as far as it still says something; undefined: nothing is known. */
+  readonly connections?: number | undefined;
+  /** Round trips, peaks first (routing/peak-latency.ts); undefined: nothing is known. */
+  readonly latencyMs?: number | undefined;
+  /** Factor on the weight while it warms up, above 0, below 1; undefined: warm. */
+  readonly warmth?: number | undefined;
+}
+
 /** An instance with everything that is known of it now. A new object for every change. */
-export interface InstanceState {
+export interface InstanceState extends Readings {
   readonly instance: Instance;
   readonly status: Status;
   /** One line that says why the status is what it is. */

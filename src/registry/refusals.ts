@@ -21,11 +21,20 @@ export function readOnly(id: string): CodedError {
   return new CodedError('read_only', `instance '${id}' comes from the configuration file`);
 }
 
-/** Throws CodedError `read_only` or `id_taken` unless the registration may take the place of the current one. */
-export function checkReplaceable(current: InstanceState, instance: Instance): void {
-  if (current.isStatic) throw readOnly(instance.id);
-  if (current.instance.service === instance.service) return;
-  throw new CodedError('id_taken', `id '${instance.id}' belongs to service '${current.instance.service}'`);
+/**
+ * Throws CodedError `read_only`, `id_taken`, or with `onlyNew` `already_registered`, unless the registration may take
+ * the place of the current one.
+ */
+export function checkReplaceable(
+  { instance: current, isStatic }: InstanceState,
+  { id, service }: Instance,
+  onlyNew: boolean,
+): void {
+  if (isStatic) throw readOnly(id);
+  if (current.service !== service) {
+    throw new CodedError('id_taken', `id '${id}' belongs to service '${current.service}'`);
+  }
+  if (onlyNew) throw new CodedError('already_registered', `instance '${id}' is registered already`);
 }
 
 /** Holds while the registration is what `current` shows (not in the store: undefined, or a static instance). */

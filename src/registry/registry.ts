@@ -6,7 +6,6 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
-import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { CheckReport } from '../health/check-report.ts';
 import type { CheckSpec } from '../health/check-spec.ts';
@@ -18,10 +17,13 @@ import { withCheck, withoutCheck } from './check-set.ts';
 import { ExpiredLeases } from './expired-leases.ts';
 import { HistoryKeeper, type HistoryOptions } from './history-keeper.ts';
 import { Holds } from './holds.ts';
-import type { Instance, InstanceState, Load } from './instance.ts';
+import type { Instance, InstanceState, Load, Readings } from './instance.ts';
 import { Leases } from './leases.ts';
+import { type LoadListener, loadReport } from './load-report.ts';
+import { Policies } from './policies.ts';
 import type { Policy } from './policy.ts';
 import { checkReplaceable, checkRevision, readOnly, unchanged, unknownInstance } from './refusals.ts';
+import type { Rollout } from './rollout.ts';
 import { Roster } from './roster.ts';
 import { StaticInstances } from './static-instances.ts';
 import { StatusSaver } from './status-saver.ts';
@@ -33,6 +35,7 @@ import { Writes } from './writes.ts';
 export interface RegistryOptions extends HistoryOptions {
   /** Heartbeats cannot come yet: leases stand still until `openLeases`. */
   readonly leasesWait?: boolean;
+  readonly onReport?: LoadListener;
 }
 
 /** What a registration came to. */
@@ -48,11 +51,13 @@ export class Registry {
   readonly #writes: Writes;
   readonly #roster: Roster;
   readonly #holds: Holds;
+  readonly #policies: Policies;
   readonly #static: StaticInstances;
   readonly #leases: Leases;
   readonly #saver: StatusSaver;
   readonly #expired: ExpiredLeases;
   readonly #history: HistoryKeeper;
+  readonly #onReport: LoadListener | undefined;
   readonly #listeners = new Set<(change: Change) => void>();
   /** Who causes the changes that the roster tells at this moment. */
   #author: Author | undefined;
@@ -65,6 +70,8 @@ export class Registry {
     this.#writes = new Writes(store);
     this.#roster = new Roster(clock, firstSequence, (change) => this.#tell(change));
     this.#holds = new Holds(this.#roster, this.#writes);
+    this.#policies = new Policies(this.#roster, this.#writes);
+    this.#onReport = options.onReport;
     this.#static = new StaticInstances({ clock, log, roster: this.#roster, writes: this.#writes });
     this.#leases = new Leases({ store, clock, log, onExpired: (id) => this.#leaseExpired(id) });
     this.#expired = new ExpiredLeases({
@@ -159,10 +166,7 @@ export class Registry {
       const current = this.#roster.instance(instance.id);
       isNew = current === undefined;
       checkRevision(instance.id, current?.revision ?? 0, ifRevision);
-      if (current !== undefined) {
-        checkReplaceable(current, instance);
-        if (onlyNew) throw new CodedError('already_registered', `instance '${instance.id}' is registered already`);
-      }
+      if (current !== undefined) checkReplaceable(current, instance, onlyNew);
       if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
         await this.#commitInstance(instance, current, by);
       }
@@ -171,13 +175,15 @@ export class Registry {
     return { state, isNew };
   }
 
-  /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
-  async deregister(id: string, by?: Author): Promise<void> {
-    await this.#writes.turns.take(id, () => this.#remove(id, by));
+  /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `precondition_failed`, `store_unavailable`. */
+  async deregister(id: string, by?: Author, ifRevision?: number): Promise<void> {
+    await this.#writes.turns.take(id, () => this.#remove(id, by, ifRevision));
   }
 
-  async #remove(id: string, by: Author | undefined): Promise<void> {
-    if (this.#existing(id).isStatic) throw readOnly(id);
+  async #remove(id: string, by: Author | undefined, ifRevision?: number): Promise<void> {
+    const { isStatic, revision } = this.#existing(id);
+    if (isStatic) throw readOnly(id);
+    checkRevision(id, revision, ifRevision);
     await this.#writes.commit(removal(id), [], by);
   }
 
@@ -195,13 +201,13 @@ export class Registry {
   }
 
   /** Add or replace one check. Throws CodedError: `unknown_instance`, `read_only`, `store_unavailable`. */
-  async putCheck(id: string, check: CheckSpec, by?: Author): Promise<InstanceState> {
-    return await this.update(id, (instance) => withCheck(instance, check), undefined, by);
+  async putCheck(id: string, check: CheckSpec, by?: Author, ifRevision?: number): Promise<InstanceState> {
+    return await this.update(id, (instance) => withCheck(instance, check), ifRevision, by);
   }
 
   /** Remove one check. Throws CodedError: `unknown_instance`, `unknown_check`, `read_only`, `store_unavailable`. */
-  async deleteCheck(id: string, checkId: string, by?: Author): Promise<void> {
-    await this.update(id, (instance) => withoutCheck(instance, checkId), undefined, by);
+  async deleteCheck(id: string, checkId: string, by?: Author, ifRevision?: number): Promise<void> {
+    await this.update(id, (instance) => withoutCheck(instance, checkId), ifRevision, by);
   }
 
   /**
@@ -249,19 +255,19 @@ export class Registry {
     await this.#holds.setService(name, reason, by);
   }
 
-  /**
-   * Set or delete (undefined) a service's policy; with `ifRevision`, only while that is its revision (0: none).
-   * Throws CodedError: `precondition_failed`, `store_unavailable`.
-   */
+  /** Set or delete (undefined) a service's policy, as `Policies.set` does. */
   async setPolicy(name: string, policy: Policy | undefined, ifRevision?: number, by?: Author): Promise<void> {
-    const key = storedKey('policy', name);
-    const preconditions = ifRevision === undefined ? [] : [{ key, revision: ifRevision }];
-    try {
-      await this.#writes.turns.take(key, () => this.#writes.commit([{ key, value: policy }], preconditions, by));
-    } catch (error) {
-      if (!(error instanceof CodedError && error.code === 'conflict')) throw error;
-      throw new CodedError('precondition_failed', `the policy of '${name}' is not at revision ${ifRevision}`);
-    }
+    await this.#policies.set(name, policy, ifRevision, by);
+  }
+
+  /** Move on the steps of a service's policy, or back: `Policies.moveRollout`. */
+  async moveRollout(name: string, change: (service: ServiceState) => Rollout | undefined, by?: Author): Promise<void> {
+    await this.#policies.moveRollout(name, change, by);
+  }
+
+  /** What balancing goes by from now on: no change to tell listeners of. Returns the instance, if it is here. */
+  setReadings(id: string, readings: Readings): InstanceState | undefined {
+    return this.#roster.setReadings(id, readings);
   }
 
   /**
@@ -271,7 +277,9 @@ export class Registry {
   heartbeat(id: string, load: Load | undefined, by?: Author): number | undefined {
     this.#existing(id);
     if (this.#expired.isLeaving(id)) throw unknownInstance(id);
-    return this.#as(by, () => this.#renewLease(id, load));
+    const expiresAtMs = this.#as(by, () => this.#renewLease(id, load));
+    if (load !== undefined) this.#onReport?.(this.#existing(id), load);
+    return expiresAtMs;
   }
 
   /**
@@ -282,7 +290,9 @@ export class Registry {
     const wasFailing = this.#roster.instance(id)?.isFailing;
     const isNew = this.#as(checkAuthor(checkId), () => this.#roster.applyResult(id, checkId, result));
     if (isNew) this.#saver.mark(id);
-    return !isNew && this.#roster.instance(id)?.isFailing !== wasFailing;
+    const state = this.#roster.instance(id);
+    if (state !== undefined) this.#onReport?.(state, loadReport(checkId, result));
+    return !isNew && state?.isFailing !== wasFailing;
   }
 
   /** Resolves when the outcomes reported so far are stored (or cannot be). */

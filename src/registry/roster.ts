@@ -3,9 +3,9 @@
 // The roster is the only place where an InstanceState is made. It does no I/O and decides nothing about writes: that
 // is registry.ts.
 
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { CheckReport } from '../health/check-report.ts';
+import { carryOver } from './carried-checks.ts';
 import type { Change, ChangeKind, ServiceState } from './change.ts';
 import {
   type CheckState,
@@ -15,10 +15,12 @@ import {
   type Load,
   NO_META,
   NO_PORTS,
+  type Readings,
   type Status,
 } from './instance.ts';
 import { MembersById } from './members-by-id.ts';
 import type { Policy } from './policy.ts';
+import { isSamePlace, type Rollout } from './rollout.ts';
 import { deriveStatus } from './status.ts';
 import type { StoredEntry, StoredHold, StoredStatus } from './stored.ts';
 
@@ -118,6 +120,9 @@ export class Roster {
         break;
       case 'policy':
         this.#setPolicy(entry.id, entry.value, revision);
+        break;
+      case 'rollout':
+        this.#setRollout(entry.id, entry.value);
     }
   }
 
@@ -137,6 +142,9 @@ export class Roster {
       checks: carryOver(instance, before, restored, this.#clock.wallMs()),
       leaseExpiresAtMs: before?.leaseExpiresAtMs,
       load: before?.load,
+      connections: before?.connections,
+      latencyMs: before?.latencyMs,
+      warmth: before?.warmth,
       lastAnswerableMs: before === undefined ? restored?.lastAnswerableMs : before.lastAnswerableMs,
     };
     this.#store(state, before === undefined ? 'register' : 'update');
@@ -193,6 +201,13 @@ export class Roster {
     this.#store({ ...state, leaseExpiresAtMs, load: load ?? state.load }, wasExpired ? 'health' : undefined);
   }
 
+  /** What balancing goes by from now on. Returns the instance as it is then, if it is here. */
+  setReadings(id: string, { connections, latencyMs, warmth }: Readings): InstanceState | undefined {
+    const state = this.#instances.get(id);
+    if (state !== undefined) this.#store({ ...state, connections, latencyMs, warmth }, undefined);
+    return this.#instances.get(id);
+  }
+
   #hold(id: string, value: StoredHold | undefined): void {
     if (value === undefined) this.#holds.delete(id);
     else this.#holds.set(id, value);
@@ -211,7 +226,16 @@ export class Roster {
     const service = this.#serviceFor(name);
     service.policy = policy;
     service.policyRevision = policy === undefined ? 0 : revision;
+    if (policy === undefined) service.rollout = undefined;
     this.#changed('policy', name, undefined, undefined);
+  }
+
+  #setRollout(name: string, rollout: Rollout | undefined): void {
+    const service = this.#services.get(name);
+    if (service?.policy === undefined) return;
+    const isNews = rollout !== undefined && !isSamePlace(service.rollout, rollout);
+    service.rollout = rollout;
+    if (isNews) this.#changed('policy', name, undefined, undefined, rollout);
   }
 
   /** Complete a draft with its status, put it in place, and say so when `kind` is given. */
@@ -220,6 +244,7 @@ export class Roster {
     kind: ChangeKind | undefined,
   ): void {
     const { instance, revision, registeredAtMs, checks, leaseExpiresAtMs, load, isStatic } = draft;
+    const { connections, latencyMs, warmth } = draft;
     const { id } = instance;
     const service = this.#serviceFor(instance.service);
     const hold = this.holdOf(id);
@@ -246,6 +271,9 @@ export class Roster {
       maintenance,
       leaseExpiresAtMs,
       load,
+      connections,
+      latencyMs,
+      warmth,
       lastAnswerableMs: this.#lastAnswerableMs(status, before?.status, draft.lastAnswerableMs),
       isFailing: isAnswerable(status) && isSomeFailing(checks),
       isStatic,
@@ -269,6 +297,7 @@ export class Roster {
     name: string,
     instance: InstanceState | undefined,
     before: InstanceState | undefined,
+    rollout?: Rollout,
   ): void {
     const sequence = ++this.#sequence;
     const service = this.#services.get(name);
@@ -276,7 +305,8 @@ export class Roster {
     this.#forgetUnknown(name);
     // What is read back is no news.
     if (this.#isRestoring) return;
-    this.#emit({ sequence, kind, service: name, instance, before, atMs: this.#clock.wallMs() });
+    const about = rollout === undefined ? {} : { rollout };
+    this.#emit({ sequence, kind, service: name, instance, before, ...about, atMs: this.#clock.wallMs() });
   }
 
   #serviceFor(name: string): Service {
@@ -287,6 +317,7 @@ export class Roster {
         instances: new MembersById(),
         policy: undefined,
         policyRevision: 0,
+        rollout: undefined,
         index: this.#sequence,
         maintenance: undefined,
       };
@@ -330,66 +361,7 @@ function sharedTags(tags: readonly string[], others: readonly string[]): readonl
   return tags.length === others.length && tags.every((tag, i) => tag === others[i]) ? others : tags;
 }
 
-/** Shared by all instances without checks. */
-const NO_STATES: Record<string, CheckState> = Object.freeze({});
-
-/**
- * Check states of an instance that is being put in place: unchanged checks keep theirs, a restart resumes the stored
- * ones, `initial` counts as a first result, and a check that is new on a live instance is neutral. But a new check must
- * not make a failing instance look well: on one of those it is neutral only while another keeps failing.
- */
-function carryOver(
-  instance: Instance,
-  before: InstanceState | undefined,
-  restored: StoredStatus | undefined,
-  nowMs: number,
-): Record<string, CheckState> {
-  if (instance.checks.length === 0) return NO_STATES;
-  const states: Record<string, CheckState> = {};
-  const isLive = before !== undefined && (isWell(before) || keepsFailing(instance, before));
-  for (const check of instance.checks) {
-    const known = before?.instance.checks.find((each) => each.id === check.id);
-    const kept = before?.checks[check.id];
-    const resumed =
-      restored !== undefined && Object.hasOwn(restored.checks, check.id) ? restored.checks[check.id] : undefined;
-    if (kept !== undefined && isDeepStrictEqual(known, check)) states[check.id] = kept;
-    else if (before === undefined && resumed !== undefined) {
-      const outcome = resumed.outcome ?? undefined;
-      states[check.id] = { ...resumed, outcome, latencyMs: undefined, neutral: outcome === undefined };
-    } else {
-      states[check.id] = {
-        outcome: check.initial,
-        output: check.initial === undefined ? '' : 'initial outcome, no probe yet',
-        latencyMs: undefined,
-        sinceMs: nowMs,
-        neutral: isLive,
-      };
-    }
-  }
-  return states;
-}
-
 function isSomeFailing(checks: Readonly<Record<string, CheckState>>): boolean {
   for (const id in checks) if (checks[id]?.failing) return true;
   return false;
-}
-
-/** Does a check that stays as it is say that the instance is critical? */
-function keepsFailing(instance: Instance, before: InstanceState): boolean {
-  return instance.checks.some(
-    (check) =>
-      before.checks[check.id]?.outcome === 'critical' &&
-      isDeepStrictEqual(
-        before.instance.checks.find((each) => each.id === check.id),
-        check,
-      ),
-  );
-}
-
-/** Would it be answered, were it not for leases, draining and maintenance? */
-function isWell({ instance, checks: states }: InstanceState): boolean {
-  const { checks } = instance;
-  return isAnswerable(
-    deriveStatus({ checks, states, draining: false, maintenance: undefined, leaseExpired: false }).status,
-  );
 }

@@ -99,9 +99,11 @@ export class StatusSaver {
 
 function statusMutation({ instance, checks: states, lastAnswerableMs }: InstanceState): Mutation {
   const checks: StoredStatus['checks'] = Object.fromEntries(
-    Object.entries(states).flatMap(([checkId, { outcome, output, sinceMs, neutral }]) =>
-      outcome === undefined && !neutral ? [] : [[checkId, { outcome: outcome ?? null, output, sinceMs }]],
-    ),
+    Object.entries(states).flatMap(([checkId, { outcome, output, sinceMs, neutral, latencyMs, isRestored }]) => {
+      // Neither is an `initial` that nothing has confirmed: it comes from the registration again.
+      const isKnown = neutral || isRestored || (outcome !== undefined && latencyMs !== undefined);
+      return isKnown ? [[checkId, { outcome: outcome ?? null, output, sinceMs }]] : [];
+    }),
   );
   const value: StoredStatus = lastAnswerableMs === undefined ? { checks } : { checks, lastAnswerableMs };
   return { key: storedKey('status', instance.id), value };

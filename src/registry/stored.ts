@@ -3,7 +3,7 @@
 //   instance/<id>          the registration          hold/<id>              draining, maintenance
 //   status/<id>            outcomes of its checks    hold-service/<name>    maintenance of a whole service
 //   policy/<service>       its policy              leases/<page>          when leases end, many to a record
-//   lease-clock/up         how far the time of the leases has come
+//   rollout/<service>      how far its steps are   lease-clock/up         how far the time of the leases has come
 //   history/<slot>         one of the last changes, for the history
 //
 // Leases are stored behind, in one batch a second (lease-saver.ts). Their time is that in which heartbeats could come,
@@ -13,6 +13,7 @@ import type { Outcome } from '../health/check-spec.ts';
 import type { PastChange } from './change-history.ts';
 import type { Instance } from './instance.ts';
 import type { Policy } from './policy.ts';
+import type { Rollout } from './rollout.ts';
 import type { Mutation, StoreRecord } from './store.ts';
 
 export interface StoredInstance {
@@ -55,6 +56,7 @@ export type StoredEntry =
   | { readonly kind: 'hold'; readonly id: string; readonly value: StoredHold | undefined }
   | { readonly kind: 'hold-service'; readonly id: string; readonly value: StoredHold | undefined }
   | { readonly kind: 'policy'; readonly id: string; readonly value: Policy | undefined }
+  | { readonly kind: 'rollout'; readonly id: string; readonly value: Rollout | undefined }
   | { readonly kind: 'leases'; readonly id: string; readonly value: StoredLeases | undefined }
   | { readonly kind: 'lease-clock'; readonly id: string; readonly value: StoredLeaseClock | undefined }
   | { readonly kind: 'history'; readonly id: string; readonly value: StoredPastChange | undefined };
@@ -67,6 +69,7 @@ const KINDS: readonly StoredKind[] = [
   'hold',
   'hold-service',
   'policy',
+  'rollout',
   'leases',
   'lease-clock',
   'history',
@@ -91,15 +94,20 @@ export function readStored(key: string, value: unknown): StoredEntry | undefined
 }
 
 const INSTANCE_KEYS = storedKey('instance', '');
+const ROLLOUT_KEYS = storedKey('rollout', '');
 
 /**
  * Records in an order they can be applied in: what an instance is restored with is there before the instance itself,
- * and instances come in the order in which they were registered.
+ * instances come in the order in which they were registered, and a rollout comes after its policy.
  */
 export function inLoadOrder(records: readonly StoreRecord[]): readonly StoreRecord[] {
   const instances: StoreRecord[] = [];
+  const rollouts: StoreRecord[] = [];
   const others: StoreRecord[] = [];
-  for (const record of records) (record.key.startsWith(INSTANCE_KEYS) ? instances : others).push(record);
+  for (const record of records) {
+    if (record.key.startsWith(INSTANCE_KEYS)) instances.push(record);
+    else (record.key.startsWith(ROLLOUT_KEYS) ? rollouts : others).push(record);
+  }
   const registeredAtMs = ({ value }: StoreRecord): number => (value as StoredInstance).registeredAtMs;
-  return [...others, ...instances.sort((a, b) => registeredAtMs(a) - registeredAtMs(b))];
+  return [...others, ...rollouts, ...instances.sort((a, b) => registeredAtMs(a) - registeredAtMs(b))];
 }

@@ -1,5 +1,6 @@
 // validate-check.ts -- health checks from untrusted input, defaults filled in
 
+import { formatDuration } from '../base/duration.ts';
 import { CHECK_TYPES, type CheckSpec, type CheckType, OUTCOMES } from '../health/check-spec.ts';
 import { cronProblem, timezoneProblem } from '../health/cron.ts';
 import type { InputObject } from './input.ts';
@@ -60,14 +61,21 @@ export function readCheck(
 type Timing = Pick<CheckSpec, 'intervalMs' | 'timeoutMs' | 'rise' | 'fall' | 'schedule' | 'timezone'>;
 
 function readTiming(input: InputObject, defaults: CheckDefaults): Timing {
-  const intervalMs = input.duration('interval', MIN_INTERVAL_MS, DAY_MS) ?? defaults.intervalMs;
+  const statedMs = input.duration('interval', MIN_INTERVAL_MS, DAY_MS);
+  const intervalMs = statedMs ?? defaults.intervalMs;
   const schedule = input.word('schedule', cronProblem);
   const timezone = input.word('timezone', timezoneProblem);
+  const timeoutMs = input.duration('timeout', 10, MAX_TIMEOUT_MS);
   if (input.has('schedule') && input.has('interval')) input.fail('schedule', "cannot stand beside 'interval'");
   if (input.has('timezone') && !input.has('schedule')) input.fail('timezone', "needs a 'schedule'");
+  const hasInterval = !input.has('schedule') && (statedMs !== undefined || !input.has('interval'));
+  // The next probe is due by then. Only a default gives way without a word.
+  if (timeoutMs !== undefined && timeoutMs > intervalMs && hasInterval) {
+    input.fail('timeout', `must not be longer than the interval, ${formatDuration(intervalMs)}`);
+  }
   return {
     intervalMs,
-    timeoutMs: input.duration('timeout', 10, MAX_TIMEOUT_MS) ?? Math.min(defaults.timeoutMs, intervalMs),
+    timeoutMs: timeoutMs ?? Math.min(defaults.timeoutMs, intervalMs),
     rise: input.integer('rise', 1, 100) ?? defaults.rise,
     fall: input.integer('fall', 1, 100) ?? defaults.fall,
     ...(schedule === undefined ? {} : { schedule }),
@@ -75,7 +83,7 @@ function readTiming(input: InputObject, defaults: CheckDefaults): Timing {
   };
 }
 
-const TIMES = ['schedule', 'timezone'];
+const TIMES = ['schedule', 'timezone', 'timeout'];
 
 /** Fields that only some types have. */
 const OWN_FIELDS: Readonly<Record<CheckType, readonly string[]>> = {

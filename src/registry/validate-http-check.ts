@@ -27,6 +27,8 @@ export function readHttpTarget(input: InputObject, owner: CheckOwner): Partial<C
   const body = input.raw('body');
   if (body !== undefined && (typeof body !== 'string' || body.length > 4096))
     input.fail('body', 'must be a string of at most 4096 characters');
+  else if (body !== undefined && (!input.has('method') || method === 'GET' || method === 'HEAD'))
+    input.fail('body', "goes with the method 'POST' only");
   const expect = readExpectation(input.object('expect'));
   const load = readLoad(input.object('load'));
   const needsBody = expect?.body !== undefined || expect?.json !== undefined || load?.json !== undefined;
@@ -47,6 +49,7 @@ function urlProblem(text: string): string | undefined {
   const url = new URL(text);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http:// or https://';
   if (url.username !== '' || url.password !== '') return 'must not contain credentials; use headers';
+  if (url.port === '0') return 'must not have port 0';
   return undefined;
 }
 
@@ -81,7 +84,9 @@ function isHostHeader(value: string): boolean {
 function readExpectation(input: InputObject | undefined): Expectation | undefined {
   if (input === undefined) return undefined;
   const status: (number | string)[] = [];
-  for (const each of input.list('status', 32) ?? []) {
+  const stated = input.list('status', 32);
+  if (stated?.length === 0) input.fail('status', 'must hold at least one code or range; leave it out for 200 to 299');
+  for (const each of stated ?? []) {
     if (isStatusSet(each)) status.push(each);
     else input.fail('status', 'must hold codes from 100 to 599 like 200, or ranges like "200-299"');
   }

@@ -3,9 +3,13 @@
 import { Findings, InputObject } from './input.ts';
 import { type Policy, STRATEGY_NAMES, WHEN_ALL_UNHEALTHY } from './policy.ts';
 import { readTtlSeconds } from './validate-instance.ts';
+import { readRoutes } from './validate-routes.ts';
+import { readTimed } from './validate-steps.ts';
+import { readAffinity, readTiers } from './validate-tiers.ts';
 
-const LATER_STRATEGIES = ['least-connections', 'latency', 'hash', 'subset', 'failover'];
-const LATER_KEYS = ['srvWeightScale', 'oneSubnetPerAnswer', 'routes', 'tiers', 'affinity', 'slowStart', 'steps'];
+/** Weights end at 65535; smaller parts of them make all alike. */
+const MAX_SRV_SCALE = 65535;
+const MIN_SRV_SCALE = 0.001;
 /** The most records one answer may be asked to hold. */
 export const MAX_ANSWERS = 1000;
 
@@ -13,13 +17,18 @@ export const MAX_ANSWERS = 1000;
 export function readPolicy(value: unknown): Policy {
   const findings = new Findings();
   const input = InputObject.of(value, '', findings);
-  const strategy = input?.oneOf('strategy', STRATEGY_NAMES, LATER_STRATEGIES);
+  const strategy = input?.oneOf('strategy', STRATEGY_NAMES);
   const maxAnswers = input?.integer('maxAnswers', 1, MAX_ANSWERS);
   const ttlSeconds = input === undefined ? undefined : readTtlSeconds(input);
   const whenAllUnhealthy = input?.oneOf('whenAllUnhealthy', WHEN_ALL_UNHEALTHY);
   const minHealthyFraction = input?.number('minHealthyFraction', 0, 1);
   const warningWeight = input?.number('warningWeight', 0, 1);
-  for (const key of LATER_KEYS) input?.unsupported(key);
+  const srvWeightScale = input?.number('srvWeightScale', MIN_SRV_SCALE, MAX_SRV_SCALE);
+  const oneSubnetPerAnswer = input?.boolean('oneSubnetPerAnswer');
+  const routes = input === undefined ? undefined : readRoutes(input);
+  const tiers = input === undefined ? undefined : readTiers(input);
+  const affinity = input === undefined ? undefined : readAffinity(input);
+  const timed = input === undefined ? {} : readTimed(input);
   input?.finish();
   findings.throwAny('policy');
   return {
@@ -29,5 +38,11 @@ export function readPolicy(value: unknown): Policy {
     ...(whenAllUnhealthy === undefined ? {} : { whenAllUnhealthy }),
     ...(minHealthyFraction === undefined ? {} : { minHealthyFraction }),
     ...(warningWeight === undefined ? {} : { warningWeight }),
+    ...(srvWeightScale === undefined ? {} : { srvWeightScale }),
+    ...(oneSubnetPerAnswer === undefined ? {} : { oneSubnetPerAnswer }),
+    ...(routes === undefined ? {} : { routes }),
+    ...(tiers === undefined ? {} : { tiers }),
+    ...(affinity === undefined ? {} : { affinity }),
+    ...timed,
   };
 }

@@ -19,7 +19,7 @@ import type { Policy } from '../registry/policy.ts';
 export function answerableOf(registered: readonly Member[], policy: Policy | undefined): readonly Member[] {
   const well = registered.filter(({ status }) => isAnswerable(status));
   if (policy?.whenAllUnhealthy === undefined && policy?.minHealthyFraction === undefined) return well;
-  const counted = registered.filter((member) => isWilling(member) && member.status !== 'pending').length;
+  const counted = registered.filter(countsForShare).length;
   const least = policy.minHealthyFraction ?? 0;
   const isEnough = (count: number): boolean => count > 0 && count / counted >= least;
   if (isEnough(well.length)) return well;
@@ -31,6 +31,11 @@ export function answerableOf(registered: readonly Member[], policy: Policy | und
     default:
       return [];
   }
+}
+
+/** Is the member one of those that the share of well ones is a share of? */
+export function countsForShare(member: Member): boolean {
+  return isWilling(member) && member.status !== 'pending';
 }
 
 function isWilling({ status }: Member): boolean {

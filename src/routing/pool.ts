@@ -1,25 +1,45 @@
-// pool.ts -- which instances of a service stand behind a name, and how they are ordered
+// pool.ts -- instances that stand behind a name together, and how they are ordered
 
-import type { Candidate, Plan } from '../balance/plan.ts';
-import { STRATEGIES } from '../balance/strategies.ts';
+import type { Candidate, Plan, PlanPurpose } from '../balance/plan.ts';
+import { planOf } from '../balance/strategies.ts';
 import type { AnsweringService, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
 import { answerableOf } from './answerable.ts';
+import { type TierState, tiersOf } from './tiers.ts';
 
-/** The instances behind one name of a service. */
+/** The instances behind one name of a service, or behind one branch of it (branches.ts). */
 export interface Pool {
-  /** In any status: while there is one, the name is known. */
+  /** In any status. */
   readonly registered: readonly Member[];
   /** Those that answers are made of. */
   readonly answerable: readonly Member[];
+  /** Of them those that addresses are made of: the ones in the active tier. */
+  readonly active: readonly Member[];
+  /** 0 is the first; 0 for all where there are no tiers. */
+  tierOf(member: Member): number;
+  /** How the tiers stand; none where there are none. */
+  readonly tiers: readonly TierState[];
 }
 
-/** The pool of a service, or of those of its instances that have all of `tags` (lower case). */
-export function poolOf(service: AnsweringService, tags: readonly string[]): Pool {
-  const registered = [...service.instances.values()].filter(({ instance }) =>
-    tags.every((tag) => instance.tags.includes(tag)),
-  );
-  return { registered, answerable: answerableOf(registered, service.policy) };
+/** The members of a service, or those of them that have all of `tags` (lower case). */
+export function membersOf(service: AnsweringService, tags: readonly string[]): readonly Member[] {
+  const members = [...service.instances.values()];
+  if (tags.length === 0) return members;
+  return members.filter(({ instance }) => tags.every((tag) => instance.tags.includes(tag)));
+}
+
+/** The pool of these members under a policy. */
+export function poolOf(registered: readonly Member[], policy: Policy | undefined): Pool {
+  const answerable = answerableOf(registered, policy);
+  if (policy?.tiers === undefined) return { registered, answerable, active: answerable, tierOf: () => 0, tiers: [] };
+  const { tierOf, active, states } = tiersOf(policy, registered, answerable);
+  return {
+    registered,
+    answerable,
+    active: answerable.filter((member) => tierOf(member) === active),
+    tierOf,
+    tiers: states,
+  };
 }
 
 /** Is the pool about to change: does a member fail just now, or leave? */
@@ -28,6 +48,6 @@ export function isVolatile({ registered }: Pool): boolean {
 }
 
 /** The order of candidates under a policy. */
-export function planFor(policy: Policy | undefined, candidates: readonly Candidate[]): Plan {
-  return STRATEGIES[policy?.strategy ?? 'round-robin'](candidates);
+export function planFor(policy: Policy | undefined, candidates: readonly Candidate[], purpose?: PlanPurpose): Plan {
+  return planOf(policy ?? {}, candidates, purpose);
 }

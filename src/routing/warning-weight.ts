@@ -1,4 +1,4 @@
-// warning-weight.ts -- what an instance weighs in its pool: less while it warns
+// warning-weight.ts -- what an instance weighs in its pool: less while it warns or warms up
 
 import type { Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
@@ -10,18 +10,25 @@ const LARGEST_SCALE = 100;
 const CLOSE = 1e-6;
 
 /**
- * The weights of a pool: those of members that warn times `warningWeight`. Weights are whole numbers and only their
+ * The weights of a pool: those of members that warn times `warningWeight`, and of those that warm up times their warmth,
+ * measured by the warmest, so that nothing changes where all are as cold. Weights are whole numbers and only their
  * proportions count, so all are raised together where a part would not be one: 1 and 1 at a half are 2 and 1. What is
  * still none is rounded. A positive weight times a positive factor is at least 1; anything times 0 is 0, listed last.
  */
 export function weightsOf(policy: Policy | undefined, members: readonly Member[]): (member: Member) => number {
-  const factor = policy?.warningWeight ?? 1;
-  const warning = factor === 1 ? [] : members.filter(({ status }) => status === 'warning');
-  if (warning.length === 0) return ({ instance }) => instance.weight;
-  const scale = SCALES.find((each) => warning.every((member) => isWhole(member.instance.weight * factor * each)));
+  const warningFactor = policy?.warningWeight ?? 1;
+  const warmest = members.reduce((most, { warmth = 1 }) => Math.max(most, warmth), 0);
+  const factorOf = ({ status, warmth = 1 }: Member): number =>
+    (status === 'warning' ? warningFactor : 1) * (warmth / warmest);
+  const lighter = members.filter((member) => factorOf(member) !== 1);
+  if (lighter.length === 0) return ({ instance }) => instance.weight;
+  const scale = SCALES.find((each) =>
+    lighter.every((member) => isWhole(member.instance.weight * factorOf(member) * each)),
+  );
   const times = scale ?? LARGEST_SCALE;
-  return ({ status, instance: { weight } }) => {
-    if (status !== 'warning') return weight * times;
+  return (member) => {
+    const { weight } = member.instance;
+    const factor = factorOf(member);
     return weight * factor === 0 ? 0 : Math.max(1, Math.round(weight * factor * times));
   };
 }

@@ -1,10 +1,12 @@
 // folder-lock.ts -- one process at a time in a folder
 //
-// The lock is a file that names its owner. It is stale when that process is gone, which a pid alone does not tell: pids
-// are used again (in a container it is pid 1 every time), so the start time of the process and of the machine count too.
+// The lock is a symbolic link whose target names its owner and leads nowhere. It appears whole or not at all, and needs
+// no block of its own on a full disk: file systems keep short targets in the inode (ext4 up to 59 octets).
+// It is stale when its owner is gone, which a pid alone does not tell: pids are used again (in a container it is pid 1
+// every time), so the start time of the process and of the machine count too.
 
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CodedError } from '../base/errors.ts';
 
@@ -22,32 +24,26 @@ interface Owner {
 
 /**
  * Make this process the only owner of `folder`. Returns the way to give it back. Throws CodedError `store_locked` while
- * a live process, this one included, owns it; a lock left behind by a killed process is taken over.
+ * a live process, this one included, owns it; a lock left behind by a killed process is taken over. Throws errors of the
+ * file system as they are.
  */
 export function lockFolder(folder: string): () => void {
   const path = join(folder, LOCK_FILE);
-  const mine = JSON.stringify(self());
-  const draft = `${path}.${randomUUID()}`;
-  writeFileSync(draft, mine, { mode: 0o600, flag: 'wx' });
-  try {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      if (claim(draft, path)) return () => release(path, mine);
-      const found = readIfThere(path);
-      if (found === undefined) continue; // given back meanwhile
-      const owner = parseOwner(found);
-      if (owner !== undefined && isAlive(owner)) throw lockedBy(folder, owner);
-      removeStale(path, found);
-    }
-  } finally {
-    unlinkSync(draft);
+  const mine = formatOwner(self());
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    if (claim(mine, path)) return () => release(path, mine);
+    const found = readLock(path);
+    if (found === undefined) continue; // given back meanwhile
+    const owner = parseOwner(found);
+    if (owner !== undefined && isAlive(owner)) throw lockedBy(folder, owner);
+    removeStale(path, found);
   }
   throw new CodedError('store_locked', `store folder ${folder}: other processes keep taking ${LOCK_FILE}`);
 }
 
-/** A link to a complete file either appears or does not: nobody can read half a lock. */
-function claim(draft: string, path: string): boolean {
+function claim(owner: string, path: string): boolean {
   try {
-    linkSync(draft, path);
+    symlinkSync(owner, path);
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
@@ -55,7 +51,7 @@ function claim(draft: string, path: string): boolean {
   }
 }
 
-/** Unlinking by name could hit a lock that was renewed since it was read; renaming first shows what was taken away. */
+/** Removing by name could hit a lock that was renewed since it was read; renaming first shows what was taken away. */
 function removeStale(path: string, stale: string): void {
   const aside = `${path}.${randomUUID()}`;
   try {
@@ -64,19 +60,31 @@ function removeStale(path: string, stale: string): void {
     if (errorCode(error) === 'ENOENT') return; // another process was quicker
     throw error;
   }
-  if (readFileSync(aside, 'utf8') !== stale) claim(aside, path); // not stale after all: put it back
-  unlinkSync(aside);
+  const taken = readLock(aside) ?? '';
+  if (taken !== stale && taken !== '') claim(taken, path); // not stale after all: put it back
+  rmSync(aside, { force: true });
 }
 
 function release(path: string, mine: string): void {
-  if (readIfThere(path) === mine) unlinkSync(path);
+  if (readLock(path) === mine) rmSync(path, { force: true });
+}
+
+/** Whose lock it is; undefined where there is none, empty for what is not a link: nobody's. */
+function readLock(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    if (errorCode(error) === 'EINVAL') return '';
+    throw error;
+  }
 }
 
 function self(): Owner {
   return {
     pid: process.pid,
     started: startOf(process.pid) ?? '',
-    boot: readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
+    boot: bootId(),
     pidNamespace: pidNamespace(),
   };
 }
@@ -103,23 +111,31 @@ function startOf(pid: number): string | undefined {
   return state === 'Z' || state === 'X' ? undefined : fields?.[19];
 }
 
+/** 22 characters for the 128 bits of the kernel's own. */
+function bootId(): string {
+  const hex = readIfThere('/proc/sys/kernel/random/boot_id')?.replace(/[^0-9a-f]/g, '') ?? '';
+  return Buffer.from(hex, 'hex').toString('base64url');
+}
+
+/** The number in `pid:[4026531836]`. */
 function pidNamespace(): string {
   try {
-    return readlinkSync('/proc/self/ns/pid');
+    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
   } catch {
     return '';
   }
 }
 
-/** undefined for what is not a lock, as after a power cut: nobody can be using it. */
+function formatOwner({ pid, started, boot, pidNamespace }: Owner): string {
+  return [pid, started, boot, pidNamespace].join('.');
+}
+
+const OWNER = /^([1-9]\d{0,9})\.(\d*)\.([\w-]*)\.(\d*)$/;
+
+/** undefined for what is not a lock: nobody can be using it. */
 function parseOwner(text: string): Owner | undefined {
-  try {
-    const { pid, started, boot, pidNamespace } = JSON.parse(text) as Partial<Owner>;
-    if (typeof pid !== 'number' || !Number.isInteger(pid) || pid < 1) return undefined;
-    return { pid, started: started ?? '', boot: boot ?? '', pidNamespace: pidNamespace ?? '' };
-  } catch {
-    return undefined;
-  }
+  const [, pid, started = '', boot = '', pidNamespace = ''] = OWNER.exec(text) ?? [];
+  return pid === undefined ? undefined : { pid: Number(pid), started, boot, pidNamespace };
 }
 
 function readIfThere(path: string): string | undefined {

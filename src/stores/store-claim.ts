@@ -23,7 +23,7 @@ export interface StoreClaim {
 
 /**
  * Lock the folder of a store, making it when it is missing, and begin to verify its data file. Throws CodedError
- * `store_path` (not a folder we may write) or `store_locked` (another process has it).
+ * `store_path` (not a folder we may write), `store_unavailable` (the disk fails) or `store_locked` (another process has it).
  */
 export function claimStore(path: string): StoreClaim {
   const folder = resolvePath(path);
@@ -53,7 +53,7 @@ export function claimStore(path: string): StoreClaim {
   };
 }
 
-/** Make the folder when missing, and lock it. Throws `store_path` or `store_locked`. */
+/** Make the folder when missing, and lock it. Throws `store_path`, `store_unavailable` or `store_locked`. */
 export function ownFolder(folder: string): () => void {
   try {
     makeFolder(folder);
@@ -61,8 +61,15 @@ export function ownFolder(folder: string): () => void {
     return lockFolder(folder);
   } catch (error) {
     if (error instanceof CodedError) throw error;
-    throw new CodedError('store_path', `cannot use ${folder} as store folder: ${errorMessage(error)}`);
+    const code = isFailureOfDisk(error) ? 'store_unavailable' : 'store_path';
+    throw new CodedError(code, `cannot use ${folder} as store folder: ${errorMessage(error)}`);
   }
+}
+
+const DISK_FAILURES: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EIO'];
+
+function isFailureOfDisk(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && DISK_FAILURES.includes(error.code);
 }
 
 function hasData(folder: string): boolean {

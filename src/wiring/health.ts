@@ -90,8 +90,9 @@ export function startHealth(
 function watchInstance(monitor: HealthMonitor, { instance, checks, isStatic }: InstanceState, spread: boolean): void {
   const restored: Record<string, Outcome> = {};
   for (const check of instance.checks) {
-    const outcome = checks[check.id]?.outcome;
-    if (outcome !== undefined && check.initial === undefined) restored[check.id] = outcome;
+    const { outcome, isRestored } = checks[check.id] ?? {};
+    // An `initial` that was never tried is no result: what follows is counted from it.
+    if (outcome !== undefined && (check.initial === undefined || isRestored)) restored[check.id] = outcome;
   }
   const targets = instance.checks.map((check) => ({
     instanceId: instance.id,

@@ -3,7 +3,15 @@
 import { availableParallelism } from 'node:os';
 import type { Logger } from '../base/log.ts';
 import type { ViewPlan } from '../nameserver/build-view.ts';
-import { memberNews, type News, newsOf, type RegistryNews, tellMember } from '../nameserver/news.ts';
+import {
+  memberNews,
+  type News,
+  newsOf,
+  policyNews,
+  type RegistryNews,
+  readingsNews,
+  tellMember,
+} from '../nameserver/news.ts';
 import { createCounterMemory, QueryCounters } from '../nameserver/query-counters.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
 import type { ViewState } from '../nameserver/view.ts';
@@ -81,13 +89,18 @@ export class Shards {
 
   /** Tell of a change. */
   tell(change: Change): void {
-    const policyOf = (service: string) => this.#registry?.service(service)?.policy;
-    this.pool.post(newsOf(change, policyOf, (service) => this.#options.places.of(service)));
+    const serviceOf = (service: string) => this.#registry?.service(service);
+    this.pool.post(newsOf(change, serviceOf, (service) => this.#options.places.of(service)));
   }
 
   /** Tell of an instance that is not registered anew, but is failing, or not any more. */
   tellFailing(state: InstanceState): void {
     this.pool.post(memberNews(state, this.#options.places.of(state.instance.service)));
+  }
+
+  /** Tell what balancing goes by, of instances by service. */
+  tellReadings(news: ReadonlyMap<string, readonly InstanceState[]>): void {
+    this.pool.post({ op: 'bulk', news: Array.from(news, ([service, states]) => readingsNews(service, states)) });
   }
 
   /** Another generation of zones and settings. */
@@ -119,9 +132,10 @@ export class Shards {
   *#registryNews(): Generator<News> {
     let news: RegistryNews[] = [];
     let told = 0;
-    for (const { name, policy, instances } of this.#registry?.services() ?? []) {
+    for (const service of this.#registry?.services() ?? []) {
+      const { name, policy, instances } = service;
       const place = this.#options.places.of(name);
-      if (policy !== undefined) news.push({ op: 'policy', service: name, policy, place });
+      if (policy !== undefined) news.push(policyNews(name, service, place));
       const members = Array.from(instances.values(), tellMember);
       for (let from = 0; from < members.length; from += BULK) {
         news.push({ op: 'members', service: name, place, members: members.slice(from, from + BULK) });

@@ -30,6 +30,8 @@ export function viewPlan(dns: DnsConfig, zones: readonly Zone[]): ViewPlan {
     negativeTtlSeconds: dns.negativeTtlSeconds,
     serverAddresses: dns.advertise.length > 0 ? dns.advertise : reachableAddresses(dns.listen),
     claimLocal: dns.claimLocal,
+    clientSubnetFrom: dns.clientSubnetFrom,
+    clientZones: dns.clientZones,
   };
 }
 

@@ -231,8 +231,9 @@ describe('a policy', () => {
 
   it('refuses what is wrong or not built', async () => {
     assert.deepEqual(errorOf(await call('PUT', PATH, { strategy: 'best' })), [400, 'invalid']);
-    assert.deepEqual(errorOf(await call('PUT', PATH, { strategy: 'latency' })), [501, 'not_supported']);
-    assert.deepEqual(errorOf(await call('PUT', PATH, { routes: [] })), [501, 'not_supported']);
+    const later = { routes: [{ match: { tags: ['a'] } }], steps: [{ percent: 1 }], guard: { errors: 0.1 } };
+    assert.deepEqual(errorOf(await call('PUT', PATH, later)), [501, 'not_supported']);
+    assert.deepEqual(errorOf(await call('PUT', PATH, { routes: [] })), [400, 'invalid']);
     assert.deepEqual(errorOf(await call('PUT', PATH, { ttl: '2d' })), [400, 'invalid']);
     assert.deepEqual(errorOf(await call('PUT', '/v1/services/addr/policy', {})), [400, 'invalid']);
   });

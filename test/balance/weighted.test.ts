@@ -5,7 +5,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { weighted } from '../../src/balance/weighted.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import { candidatesOf, drawOnce, firstPlaces, testStrategy } from '../conformance/strategies.ts';
+import {
+  candidatesOf,
+  countPlaces,
+  drawOnce,
+  drawState,
+  firstPlaces,
+  srvChances,
+  testStrategy,
+} from '../conformance/strategies.ts';
 
 testStrategy('weighted', weighted);
 
@@ -45,6 +53,49 @@ describe('weighted', () => {
     }
   }
 
+  for (const [weights, limit] of [
+    [[5, 3, 2], 2],
+    [[7919, 104_729, 3, 17], 2],
+    [Array.from({ length: 100 }, (_, i) => i + 1), 8],
+    [[...new Array<number>(999).fill(1), 65_535], 3],
+    [[0.3, 2.5, 1 / 3, 7, 7, 1], 3],
+  ] as const) {
+    const shown = `${weights.length} weights from ${weights[0]}`;
+    it(`has everybody in ${limit} places as often as their weight says, of half a million draws: ${shown}`, () => {
+      const draws = 500_000;
+      const { first, included } = countPlaces(weighted(candidatesOf(...weights), { limit }), limit, draws);
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const chances = inclusions(weights, limit);
+      for (const [i, weight] of weights.entries()) {
+        const [share, chance] = [(weight / total) * draws, chances[i]! * draws];
+        assert.ok(Math.abs(first[i]! - share) <= 3 + 0.005 * share, `${i} first: ${first[i]} of ${share}`);
+        assert.ok(Math.abs(included[i]! - chance) <= 5 + 0.005 * chance, `${i} in: ${included[i]} of ${chance}`);
+      }
+    });
+
+    it(`gives clients that draw by SRV weight the same shares: ${shown}`, () => {
+      const plan = weighted(candidatesOf(...weights), { limit });
+      const state = drawState(seededRandom(1));
+      const order = new Uint16Array(limit);
+      const shares = new Array<number>(weights.length).fill(0);
+      const draws = 100_000;
+      for (; state.turn < draws; state.turn++) {
+        const drawn = [...order.subarray(0, plan.draw(limit, state, order))];
+        for (const [i, chance] of srvChances(plan, drawn).entries()) shares[drawn[i]!]! += chance / draws;
+      }
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const worst = Math.max(...shares.map((share, i) => Math.abs(share - weights[i]! / total)));
+      assert.ok(worst <= 0.005, `${worst}`);
+    });
+  }
+
+  it('has second places go by weight as well when all fit', () => {
+    const plan = weighted(candidatesOf(90, 6, 4));
+    const seconds = [0, 0, 0];
+    for (let turn = 0; turn < 50; turn++) seconds[drawOnce(plan, 3, turn, seededRandom(1))[1]!]!++;
+    assert.ok(seconds[1]! > seconds[2]! && seconds[2]! > 0 && seconds[0]! > 0, `${seconds}`);
+  });
+
   it('is exact over a cycle of small weights', () => {
     assert.deepEqual(firstPlaces(weighted(candidatesOf(5, 3, 2)), 2, 1000), [500, 300, 200]);
     // The common divisor does not count.
@@ -75,9 +126,22 @@ describe('weighted', () => {
     const some = fc.array(fc.integer({ min: 1, max: 65535 }), { minLength: 1, maxLength: 30 });
     fc.assert(
       fc.property(some, (weights) => {
-        assert.ok(worstShare(weights, 3) <= 0.005);
+        assert.ok(worstShare(weights, 3) <= 0.005, `${weights}`);
       }),
       { seed: 100, numRuns: 20 },
     );
   });
 });
+
+/** How often each should be in an answer: min(1, c w), with c such that all places are taken. */
+function inclusions(weights: readonly number[], limit: number): number[] {
+  let low = 0;
+  let high = 1e9;
+  for (let i = 0; i < 200; i++) {
+    const factor = (low + high) / 2;
+    const places = weights.reduce((sum, weight) => sum + Math.min(1, factor * weight), 0);
+    if (places < limit) low = factor;
+    else high = factor;
+  }
+  return weights.map((weight) => Math.min(1, high * weight));
+}

@@ -3,6 +3,7 @@
 // A first micro-benchmark: in one process, without sockets. Numbers are for comparing one change with the next on the
 // same machine, not for comparing machines.
 
+import { STRATEGIES } from '../../src/balance/strategies.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -11,6 +12,7 @@ import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/messag
 import { parseName } from '../../src/dns/name.ts';
 import { readRequest } from '../../src/dns/request.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
+import { AddressClient } from '../../src/nameserver/client.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
@@ -24,6 +26,7 @@ const INSTANCES = 5;
 const ROUNDS = 5;
 const ROUND_MS = 400;
 
+const CLIENT = new AddressClient('127.0.0.1');
 const EDNS = { udpSize: 1232, extendedRcode: 0, version: 0, dnssecOk: false, options: [] };
 
 interface Case {
@@ -82,6 +85,29 @@ function instance(service: number, number: number): Instance {
   };
 }
 
+/** Draws of eight out of 5,000 by each strategy, for clients that asked before and for new ones. */
+function draws(): Case[] {
+  const candidates = Array.from({ length: 5000 }, (_, i) => ({
+    key: `10.7.${i >> 8}.${i & 255}`,
+    weight: 1 + (i % 10),
+  }));
+  const order = new Uint16Array(8);
+  const state = { turn: 0, random: systemRandom, client: 0 };
+  return Object.entries(STRATEGIES).flatMap(([name, strategy]) => {
+    const plan = strategy(candidates, { limit: 8 });
+    const draw = (what: string, clients: number): Case => ({
+      name: `draw 8 of 5,000: ${name}${what}`,
+      run: (turn) => {
+        state.turn = turn;
+        state.client = Math.imul(turn % clients, 0x9e3779b1) >>> 0;
+        plan.draw(8, state, order);
+      },
+    });
+    const known = draw('', 1000);
+    return name === 'hash' || name === 'subset' ? [known, draw(', new clients', 2 ** 31)] : [known];
+  });
+}
+
 /** Microseconds of CPU per call: the median of some rounds, and how far they lie apart. */
 function measure(each: Case): { medianUs: number; spreadUs: number } {
   const rounds: number[] = [];
@@ -104,14 +130,14 @@ async function cases(): Promise<Case[]> {
   const prepare = (type: string, name: (s: number) => string, withEdns = false): Uint8Array[] =>
     Array.from({ length: SERVICES }, (_, s) => query(name(s), type, withEdns));
   const answer = (name: string, queries: Uint8Array[], rcode: number): Case => {
-    const length = handler.respond(queries[0]!, 'udp', out);
+    const length = handler.respond(queries[0]!, 'udp', out, CLIENT);
     const got = decodeMessage(out.subarray(0, length)).rcode;
     if (got !== rcode) throw new Error(`${name}: rcode ${got} instead of ${rcode}`);
-    return { name, run: (turn) => void handler.respond(queries[turn % queries.length]!, 'udp', out) };
+    return { name, run: (turn) => void handler.respond(queries[turn % queries.length]!, 'udp', out, CLIENT) };
   };
   const plain = query('svc-1.service.local.', 'A');
   const withEdns = query('svc-1.service.local.', 'A', true);
-  const srv = out.slice(0, handler.respond(query('svc-1.service.local.', 'SRV', true), 'udp', out));
+  const srv = out.slice(0, handler.respond(query('svc-1.service.local.', 'SRV', true), 'udp', out, CLIENT));
   return [
     { name: 'read a query', run: () => void readRequest(plain) },
     { name: 'read a query with EDNS', run: () => void readRequest(withEdns) },
@@ -151,6 +177,7 @@ async function cases(): Promise<Case[]> {
       prepare('A', (s) => `host-${s}.example.com.`),
       RCODE.REFUSED,
     ),
+    ...draws(),
   ];
 }
 

@@ -21,7 +21,7 @@ const LISTENERS: Readonly<Partial<Record<Behaviour, RequestListener>>> = {
   passing: (_, response) => response.end('fine'),
   critical: (_, response) => response.writeHead(500).end('broken \u202e\u0007'),
   // Headers and the beginning of a body, then nothing: the deadline must hold in the middle of an answer too.
-  hanging: (_, response) => void response.writeHead(200).write('one moment'),
+  hanging: (_, response) => void response.writeHead(200, { 'content-length': 4000 }).write('one moment'),
   dribbling: (_, response) => {
     response.writeHead(200, { 'content-length': 4000 });
     const timer = setInterval(() => response.write('a'), 5);
@@ -109,6 +109,32 @@ describe('http check: what is expected', () => {
         (url) => ({ url, ...(expect === undefined ? {} : { expect }) }),
       );
       assert.equal(result.outcome, outcome, result.output);
+    });
+  }
+});
+
+describe('http check: a body that does not end', () => {
+  const endless: RequestListener = (_, response) => void response.writeHead(200).write('{"up":true}');
+  const huge: RequestListener = (_, response) => void response.writeHead(200, { 'content-length': 9e9 }).write('ab');
+  const cases: readonly (readonly [string, RequestListener, Partial<CheckSpec>, Outcome])[] = [
+    ['chunked, the status is enough', endless, {}, 'passing'],
+    ['chunked, with a status asked for', endless, { expect: { status: [204] } }, 'critical'],
+    ['chunked, with a load in a header', endless, { load: { header: 'x-load' } }, 'passing'],
+    ['long, the status is enough', huge, {}, 'passing'],
+    ['chunked, and a pattern to find', endless, { expect: { body: 'down' } }, 'critical'],
+    ['chunked, and a value to find', endless, { expect: { json: { up: true } } }, 'critical'],
+  ];
+  for (const [title, listener, parts, outcome] of cases) {
+    it(`${title}: ${outcome}`, async () => {
+      const isWaited = outcome === 'critical' && parts.expect?.status === undefined;
+      const timeoutMs = isWaited ? 100 : 60_000;
+      const { results, accepted } = await probeServer(listener, (url) => ({ url, timeoutMs, ...parts }), 2);
+      assert.deepEqual(
+        results.map((result) => result.outcome),
+        [outcome, outcome],
+        results[0]?.output,
+      );
+      assert.equal(accepted, 2, 'connections that still carry an answer are not kept');
     });
   }
 });

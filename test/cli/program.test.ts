@@ -35,7 +35,7 @@ describe('exit codes', () => {
     ['query a --timeout 0', 2, /must be a number of seconds/],
     ['query a --tls', 2, /^usage: --tls is not supported yet/],
     ['query a --https', 2, /^usage: --https is not supported yet/],
-    ['query a --subnet 10.0.0.0/8', 2, /^usage: --subnet is not supported yet/],
+    ['query a --subnet 10.0.0.1/8', 2, /must be a network like 10\.1\.2\.0\/24/],
     ['maintenance a maybe', 2, /Allowed choices are on, off/],
     ['register a --port 99999', 2, /must be a whole number from 1 to 65535/],
     ['register a --port 80', 2, /^usage: --address is missing/],

@@ -191,6 +191,28 @@ describe('rollcall query', () => {
     assert.match(err, /^(bad_reply: .* the connection ended|unreachable: )/);
   });
 
+  for (const [argv, sent, scope, shown] of [
+    [['--subnet', '10.1.2.0/23'], '00011700 0a0102', 16, ', client subnet 10.1.2.0/23/16'],
+    [['--subnet', '2001:db8::/33', '--tcp'], '00022100 20010db800', 0, ', client subnet 2001:db8::/33/0'],
+    [['--subnet', '10.1.2.3'], '00012000 0a010203', undefined, ''],
+  ] as const) {
+    it(`asks for others: ${argv.join(' ')}`, async () => {
+      let got: string | undefined;
+      const server = await nameServer((query) => {
+        const [option] = query.edns!.options;
+        got = `${option!.code} ${Buffer.from(option!.data).toString('hex')}`;
+        const data = Uint8Array.from(option!.data);
+        data[3] = scope ?? 0;
+        const edns = { ...query.edns!, options: scope === undefined ? [] : [{ code: 8, data }] };
+        return [reply(query, { answers: records('a.example. 5 IN A 10.0.0.7'), edns })];
+      });
+      const { code, last, rows } = await ask(server, 'a.example', ...argv);
+      assert.equal(got, `8 ${sent.replaceAll(' ', '')}`);
+      assert.deepEqual([code, rows], [0, ['answer   a.example.  5    A     10.0.0.7']]);
+      assert.equal(/, client subnet .*/.exec(last)?.[0] ?? '', shown);
+    });
+  }
+
   it('refuses a malformed reply', async () => {
     const server = await nameServer((query) => [
       reply(query, { answers: records('a.example. 5 IN A 10.0.0.7') }).slice(0, -1),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { formatProblem } from '../../src/base/errors.ts';
-import { parseNetwork } from '../../src/base/ip.ts';
+import { parseNetwork, parsePrefix } from '../../src/base/ip.ts';
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
 import { makeCertificate } from '../support/certificate.ts';
 
@@ -42,6 +42,8 @@ describe('the defaults', () => {
       maxAnswers: 8,
       maxUdpSize: 1232,
       claimLocal: true,
+      clientSubnetFrom: [],
+      clientZones: [],
     },
     http: {
       listen: [{ address: '127.0.0.1', port: 8500 }],
@@ -101,6 +103,7 @@ dns:
   claimLocal: true
   reverse: []
   clientSubnet: { from: [] }
+  clientZones: {}
   forward: { to: [], allow: [loopback, private], timeout: 2s, cacheSize: 10000 }
   transfer: { to: [] }
   rateLimit: { responsesPerSecond: auto, slip: 2, ipv4Prefix: 24, ipv6Prefix: 56, exempt: [loopback, private] }
@@ -142,6 +145,8 @@ dns:
   maxUdpSize: 1400
   claimLocal: false
   cookies: false
+  clientSubnet: { from: [loopback, 192.0.2.53] }
+  clientZones: { eu-west: [10.1.0.0/16, "2001:db8::/32"], Rack 7: 10.2.0.0/16 }
 http:
   listen: 127.0.0.1:8080
   tls: { certFile: cert.pem, keyFile: cert.pem, clientCaFile: cert.pem }
@@ -180,6 +185,11 @@ log: { level: debug }
       maxAnswers: 4,
       maxUdpSize: 1400,
       claimLocal: false,
+      clientSubnetFrom: ['127.0.0.0/8', '::1', '192.0.2.53'].map((text) => parsePrefix(text)!),
+      clientZones: [
+        { zone: 'eu-west', networks: [parsePrefix('10.1.0.0/16')!, parsePrefix('2001:db8::/32')!] },
+        { zone: 'Rack 7', networks: [parsePrefix('10.2.0.0/16')!] },
+      ],
     });
     assert.deepEqual(config.http, {
       listen: [{ address: '127.0.0.1', port: 8080 }],
@@ -228,6 +238,8 @@ log: { level: debug }
   });
 });
 
+const NETWORK =
+  'is not a network like 10.0.0.0/8 without host bits, nor one of loopback, private, link-local, multicast, unspecified';
 const TIME = 'must be a time with a unit, like "5s" or "500ms"';
 
 describe('problems in the file', () => {
@@ -345,14 +357,24 @@ describe('problems in the file', () => {
       '6:11: dns.dnssec: is not supported yet',
     ],
     [
-      'dns:\n  clientSubnet: { from: [private] }\n  forward: { to: [9.9.9.9], timeout: 5 }\n  transfer: { to: [10.0.0.1] }\n  rateLimit: { responsesPerSecond: 50, slip: x }\n',
-      '2:25: dns.clientSubnet.from: is not supported yet',
+      'dns:\n  clientSubnet: { from: [10.0.0.1/8], to: [] }\n  forward: { to: [9.9.9.9], timeout: 5 }\n  transfer: { to: [10.0.0.1] }\n  rateLimit: { responsesPerSecond: 50, slip: x }\n',
+      `2:26: dns.clientSubnet.from[0]: '10.0.0.1/8' ${NETWORK}`,
+      '2:39: dns.clientSubnet.to: unknown key',
       '3:18: dns.forward.to: is not supported yet',
       `3:38: dns.forward.timeout: ${TIME}`,
       '4:19: dns.transfer.to: is not supported yet',
       '5:36: dns.rateLimit.responsesPerSecond: a stated limit is not supported yet',
       '5:46: dns.rateLimit.slip: must be a whole number from 0 to 100',
     ],
+    [
+      'dns:\n  clientZones: { eu: [10.0.0.0/8, 10.1.0.0/16, 10.0.0.0/8], us: [10.1.0.0/16], EU: [lan], "": 5 }\n',
+      "2:16: dns.clientZones: has a zone '', whose name must have 1 to 128 characters",
+      '2:22: dns.clientZones.eu: has a network that stands twice',
+      "2:65: dns.clientZones.us: has a network that is in 'eu' too",
+      "2:84: dns.clientZones.EU: is the zone 'eu' in other letters",
+      `2:85: dns.clientZones.EU[0]: 'lan' ${NETWORK}`,
+    ],
+    ['dns: { clientZones: [eu] }\n', '1:21: dns.clientZones: must be an object'],
     [
       'gateway: { listen: ["127.0.0.1:80"], routes: [{ host: a }] }\nstore: { kind: etcd, endpoints: ["http://127.0.0.1:2379"] }\n',
       '1:20: gateway.listen: is not supported yet',

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { parsePrefix } from '../../src/base/ip.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { parseType, TYPE } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
@@ -10,6 +11,7 @@ import { formatName, parseName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { soaSerial } from '../../src/dns/rdata/basic.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
+import { AddressClient } from '../../src/nameserver/client.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { type Freshness, Freshnesses } from '../../src/nameserver/freshness.ts';
 import { HotAnswers } from '../../src/nameserver/hot-answers.ts';
@@ -20,7 +22,9 @@ import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters } from '../../src/nameserver/query-counters.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
 import type { Status } from '../../src/registry/instance.ts';
-import type { StrategyName } from '../../src/registry/policy.ts';
+import { type Policy, STRATEGY_NAMES, WHEN_ALL_UNHEALTHY } from '../../src/registry/policy.ts';
+import { Branches } from '../../src/routing/branches.ts';
+import { NO_CLIENT_ZONES } from '../../src/routing/client-zones.ts';
 import { buildZone } from '../../src/zone/build-zone.ts';
 import { readMasterFile } from '../../src/zone/master-file.ts';
 import type { Zone } from '../../src/zone/zone.ts';
@@ -90,14 +94,43 @@ const arbitraryMember = fc.record({
   weight: fc.constantFrom(0, 1, 3),
   ttlSeconds: fc.option(fc.constantFrom(1, 30), { nil: undefined }),
   meta: fc.constantFrom({}, { k: 'v' }),
+  zone: fc.option(fc.constantFrom('eu', 'us'), { nil: undefined }),
   status: fc.constantFrom(...STATUSES),
 });
+const arbitraryMatch = fc.constantFrom({ tags: ['t1'] }, { tags: ['t1', 't2'] }, { meta: { k: 'v' } });
+const arbitraryRoute = fc.record(
+  {
+    match: arbitraryMatch,
+    client: fc.constantFrom(['10.0.0.0/8'], ['2001:db8::/32', '192.0.2.7']),
+    percent: fc.constantFrom(0, 0.5, 30, 100),
+    sticky: fc.boolean(),
+  },
+  { requiredKeys: ['match'] },
+);
+const arbitraryTier = fc.record(
+  { match: arbitraryMatch, spillBelow: fc.constantFrom(0.3, 0.5, 1) },
+  { requiredKeys: ['match'] },
+);
 const arbitraryPolicy = fc.record({
   op: fc.constant('policy' as const),
   service: fc.constantFrom(...SERVICES),
-  strategy: fc.constantFrom<StrategyName>('round-robin', 'random', 'weighted'),
-  maxAnswers: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
-  ttlSeconds: fc.option(fc.constantFrom<number>(0, 9), { nil: undefined }),
+  policy: fc.record<Policy>(
+    {
+      strategy: fc.constantFrom(...STRATEGY_NAMES),
+      maxAnswers: fc.integer({ min: 1, max: 9 }),
+      ttlSeconds: fc.constantFrom<number>(0, 9),
+      whenAllUnhealthy: fc.constantFrom(...WHEN_ALL_UNHEALTHY),
+      minHealthyFraction: fc.constantFrom(0.3, 0.6),
+      warningWeight: fc.constantFrom(0, 0.5),
+      routes: fc.array(arbitraryRoute, { minLength: 1, maxLength: 3 }),
+      tiers: fc.array(arbitraryTier, { minLength: 1, maxLength: 2 }),
+      affinity: fc.record({
+        by: fc.constantFrom('zone' as const, 'subnet' as const),
+        mode: fc.constantFrom('prefer' as const, 'pin' as const),
+      }),
+    },
+    { requiredKeys: [] },
+  ),
 });
 const arbitraryGone = fc.record({ op: fc.constant('gone' as const), id: fc.integer({ min: 0, max: 11 }) });
 const arbitraryQuery = fc.record({
@@ -109,6 +142,7 @@ const arbitraryQuery = fc.record({
   udpSize: fc.option(fc.constantFrom<number>(0, 511, 512, 700, 1232, 4096, 65535), { nil: undefined }),
   dnssecOk: fc.boolean(),
   transport: fc.constantFrom('udp' as const, 'tcp' as const),
+  client: fc.constantFrom('127.0.0.1', '10.0.0.9', '10.7.7.7', '192.0.2.7', '2001:db8::99', '2001:db8:1::1'),
 });
 type Step =
   | (typeof arbitraryMember extends fc.Arbitrary<infer T> ? T : never)
@@ -134,6 +168,10 @@ class Server {
       negativeTtlSeconds: 5,
       serverAddresses: ['127.0.0.1'],
       claimLocal: false,
+      clientZones: [
+        { zone: 'eu', networks: [parsePrefix('10.0.0.0/8')!] },
+        { zone: 'us', networks: [parsePrefix('2001:db8::/48')!] },
+      ],
     };
     this.#handler = new QueryHandler(buildView(plan, this.#replica), {
       random: seededRandom(1),
@@ -157,12 +195,7 @@ class Server {
 
   #newsOf(step: Exclude<Step, { op: 'query' }>): RegistryNews[] {
     if (step.op === 'policy') {
-      const { service, strategy, maxAnswers, ttlSeconds } = step;
-      const policy = {
-        strategy,
-        ...(maxAnswers === undefined ? {} : { maxAnswers }),
-        ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-      };
+      const { service, policy } = step;
       return [{ op: 'policy', service, policy, place: 0 }];
     }
     // An id that moves to another service is gone from the one it had, as the registry tells it.
@@ -176,15 +209,15 @@ class Server {
       return gone;
     }
     this.#services.set(step.id, step.service);
-    const { service, address, port, tags, weight, meta, ttlSeconds, status } = step;
+    const { service, address, port, tags, weight, meta, ttlSeconds, zone, status } = step;
     const ports = step.named ? { http: { port: port + 1, proto: 'tcp' as const } } : {};
-    const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
-    const instance = { id: `i${step.id}`, service, address, port, ports, tags, weight, meta, ...ttl };
+    const few = { ...(ttlSeconds === undefined ? {} : { ttlSeconds }), ...(zone === undefined ? {} : { zone }) };
+    const instance = { id: `i${step.id}`, service, address, port, ports, tags, weight, meta, ...few };
     return [...gone, { op: 'member', member: { instance, status }, place: 0 }];
   }
 
-  ask(query: Uint8Array, transport: 'udp' | 'tcp'): Uint8Array {
-    return this.#out.slice(0, this.#handler.respond(query, transport, this.#out));
+  ask(query: Uint8Array, transport: 'udp' | 'tcp', client = '127.0.0.1'): Uint8Array {
+    return this.#out.slice(0, this.#handler.respond(query, transport, this.#out, new AddressClient(client)));
   }
 }
 
@@ -193,7 +226,7 @@ function zoneOf(text: string, origin: string): Zone {
   return buildZone(records, origin).zone!;
 }
 
-function encode(step: Omit<Extract<Step, { op: 'query' }>, 'op' | 'transport'>): Uint8Array {
+function encode(step: Omit<Extract<Step, { op: 'query' }>, 'op' | 'transport' | 'client'>): Uint8Array {
   const { type, flags, udpSize, dnssecOk } = step;
   const edns = udpSize === undefined ? undefined : { udpSize, extendedRcode: 0, version: 0, dnssecOk, options: [] };
   const name = parseName(step.name, parseName('d.test.'));
@@ -232,8 +265,10 @@ describe('hot answers', () => {
             continue;
           }
           const query = encode(step);
-          const expected = general.ask(query, step.transport);
-          assert.deepEqual(readable(hot.ask(query, step.transport)), readable(expected), `${step.name} ${step.type}`);
+          const { transport, client } = step;
+          const expected = general.ask(query, transport, client);
+          const got = hot.ask(query, transport, client);
+          assert.deepEqual(readable(got), readable(expected), `${step.name} ${step.type} from ${client}`);
         }
         const counts = ({ counters }: Server) => [...counters.queries(), ...counters.answers(), counters.unknownNames];
         assert.deepEqual(counts(hot), counts(general), 'the same is counted');
@@ -247,8 +282,7 @@ describe('hot answers', () => {
       for (const count of [30, 31, 32, 60]) {
         const servers = [new Server(true), new Server(false)];
         for (const server of servers) {
-          const policy = { op: 'policy' as const, service: 'a', strategy: 'round-robin' as const, ttlSeconds: 9 };
-          server.take({ ...policy, maxAnswers: 100 });
+          server.take({ op: 'policy', service: 'a', policy: { ttlSeconds: 9, maxAnswers: 100 } });
           for (let id = 0; id < count; id++) server.take(memberNumber(id));
         }
         const ask = (udpSize: number | undefined, transport: 'udp' | 'tcp'): Uint8Array => {
@@ -327,6 +361,58 @@ describe('what is kept', () => {
     assert.ok(hot.size <= size + 256, `${hot.size} octets after ${size}`);
   });
 
+  it('by branch is found behind the choice, and its memory is used again with it', () => {
+    const freshnesses = new Freshnesses();
+    const hot = new HotAnswers(freshnesses, 1 << 16);
+    const branches = new Branches({ name: 'a', policy: undefined, instances: new Map() }, [], NO_CLIENT_ZONES);
+    const query = plainQuery('a');
+    const other = plainQuery('b');
+    let size = 0;
+    for (let round = 0; round < 50; round++) {
+      const freshness = freshnesses.begin();
+      const selector = { branches, turns: { next: () => 0 } };
+      const split = hot.put({ ...entryOf(freshness, 0), selector }, query);
+      assert.ok(hot.isSplit(split) && hot.find(query) === split, 'the choice is found');
+      assert.equal(hot.selectorOf(split), selector);
+      const blocks = [0, 7, 3].map((branch) => hot.putBranch(split, branch, entryOf(freshness, 3), query));
+      assert.equal(new Set([...blocks, split]).size, 4);
+      assert.ok(blocks.every((block) => block > 0 && !hot.isSplit(block)));
+      assert.ok(hot.putBranch(split, 9, undefined, query) < 0, 'the general path');
+      assert.deepEqual(
+        [0, 7, 3, 9, 1].map((branch) => hot.branchOf(split, branch)),
+        [...blocks, hot.branchOf(split, 9), 0],
+      );
+      assert.ok(hot.branchOf(split, 9) < 0, 'the general path, remembered');
+      if (round === 5) size = hot.size;
+      freshnesses.end(freshness);
+      assert.equal(hot.find(query), 0, 'it no longer holds');
+      hot.put(entryOf(freshnesses.begin(), 1), other);
+    }
+    assert.ok(size > 0 && hot.size <= size, `${hot.size} octets after ${size}`);
+  });
+
+  it('is kept of so many branches and no more', () => {
+    const freshnesses = new Freshnesses();
+    const hot = new HotAnswers(freshnesses);
+    const branches = new Branches({ name: 'a', policy: undefined, instances: new Map() }, [], NO_CLIENT_ZONES);
+    const freshness = freshnesses.begin();
+    const query = plainQuery('a');
+    const split = hot.put({ ...entryOf(freshness, 0), selector: { branches, turns: { next: () => 0 } } }, query);
+    for (let i = 0; i < 4096; i++) {
+      assert.equal(hot.branchOf(split, i), 0, `branch ${i}`);
+      hot.putBranch(split, i, entryOf(freshness, 1), query);
+    }
+    assert.ok(hot.branchOf(split, 4096) < 0, 'the general path answers all others');
+    assert.ok(hot.branchOf(split, 4095) > 0, 'those that are kept stay');
+    const large = hot.put(
+      { ...entryOf(freshness, 0), selector: { branches, turns: { next: () => 0 } } },
+      plainQuery('b'),
+    );
+    const kept = Array.from({ length: 100 }, (_, i) => hot.putBranch(large, i, entryOf(freshness, 20_000), query));
+    assert.ok(kept[0]! > 0 && kept[99]! < 0, 'one question does not take all memory');
+    assert.ok(hot.branchOf(split, 0) > 0, 'so others stay');
+  });
+
   it('never takes more memory than it may, and has what was put last', () => {
     const freshnesses = new Freshnesses();
     const hot = new HotAnswers(freshnesses, 1 << 16);
@@ -353,6 +439,7 @@ function memberNumber(id: number): Exclude<Step, { op: 'query' }> & { op: 'membe
     weight: 1,
     ttlSeconds: undefined,
     meta: {},
+    zone: undefined,
     status: 'healthy',
   };
 }

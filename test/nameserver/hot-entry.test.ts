@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseType, RCODE } from '../../src/dns/codes.ts';
+import { parseType, RCODE, TYPE } from '../../src/dns/codes.ts';
 import { parseName } from '../../src/dns/name.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
@@ -151,6 +151,22 @@ describe('a hot entry', () => {
       );
     });
   }
+
+  it('is a choice where the policy looks at who asks, and there is one for each branch', () => {
+    const { view, replica } = serve();
+    const policy = { routes: [{ match: { tags: ['blue'] }, percent: 50 }], affinity: { by: 'subnet' as const } };
+    replica.apply({ op: 'policy', service: 'web', policy, place: 3 });
+    view.serviceChanged('web');
+    const { selector, records } = make('web A', { view, replica })!;
+    assert.deepEqual([selector === undefined, records.count], [false, 0]);
+    const entries = [0, 1, 2, 3].map((branch) =>
+      makeHotEntry(parseName('web.d.test.'), TYPE.A, view, (service) => replica.placeOf(service), branch),
+    );
+    // The general pool, of nobody's subnet and of theirs; the same of the route.
+    assert.deepEqual(entries.map(summary), Array(4).fill('1 + 0, place 3'));
+    assert.equal(make('v1.web A', { view, replica })!.selector === undefined, false, 'affinity holds for tags');
+    assert.equal(make('web MX', { view, replica }), undefined);
+  });
 
   it('is as long as the longest answer drawn from it', () => {
     const { view, replica } = serve();

@@ -6,6 +6,7 @@ import { parseName } from '../../src/dns/name.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { memberNews, newsOf, type RegistryNews } from '../../src/nameserver/news.ts';
+import { QueryDraw } from '../../src/nameserver/query-draw.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
 import { solve } from '../../src/nameserver/solve.ts';
 import type { Change, ChangeKind } from '../../src/registry/change.ts';
@@ -65,7 +66,7 @@ describe('news', () => {
       const change: Change = { sequence: 1, kind, service, instance, atMs: 0 };
       const news = newsOf(
         change,
-        (name) => (name === 's' ? POLICY : undefined),
+        (name) => (name === 's' ? { policy: POLICY } : undefined),
         () => 4,
       );
       assert.deepEqual(news, expected);
@@ -92,11 +93,11 @@ describe('news', () => {
     const names = new Replica(new Cursors(createCursorMemory(64)));
     names.apply({ ...MEMBER, member: { ...MEMBER.member, status: 'healthy' } });
     const state = { serialOffset: 3, isLoaded: true, isStale: false };
-    const random = { next: () => 0, below: () => 0 };
+    const draw = new QueryDraw({ next: () => 0, below: () => 0 });
     const [here, there] = [plan, structuredClone(plan)].map((each) => buildView(each, names));
     for (const name of ['d.test.', 'ns.d.test.', 'x.sub.d.test.', 's.d.test.', 'nobody.d.test.', 'local.']) {
       for (const type of [1, 2, 6, 33]) {
-        const [expected, got] = [here!, there!].map((view) => solve(parseName(name), type, { view, state, random }));
+        const [expected, got] = [here!, there!].map((view) => solve(parseName(name), type, { view, state, draw }));
         assert.deepEqual(got, expected, name);
       }
     }

@@ -7,7 +7,7 @@ import { CodedError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
-import { memberNews, newsOf, type RegistryNews } from '../../src/nameserver/news.ts';
+import { memberNews, newsOf, type RegistryNews, readingsNews } from '../../src/nameserver/news.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
 import type { Change } from '../../src/registry/change.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -18,6 +18,7 @@ import { aCheck, anInstance, aResult } from '../support/registrations.ts';
 const SERVICES = ['a', 'b', 'c'];
 const ADDRESSES = ['10.0.0.1', '10.0.0.2', '2001:db8::1', 'host.example'];
 const TAGS = ['t1', 't2'];
+const ROLLOUT = { plan: '', state: 'running', percent: 1, sinceMs: 1, stoodMs: 0, reason: '' } as const;
 const id = fc.integer({ min: 0, max: 5 }).map((n) => `i${n}`);
 const service = fc.constantFrom(...SERVICES);
 const described = fc.record({
@@ -29,6 +30,7 @@ const described = fc.record({
   weight: fc.constantFrom(0, 1, 7),
   isLeased: fc.boolean(),
   isChecked: fc.boolean(),
+  zone: fc.constantFrom('east', 'west'),
 });
 const instanceOf = ({ isLeased, isChecked, ...rest }: typeof described extends fc.Arbitrary<infer T> ? T : never) =>
   anInstance({
@@ -37,7 +39,7 @@ const instanceOf = ({ isLeased, isChecked, ...rest }: typeof described extends f
     checks: isChecked ? [aCheck()] : [],
   });
 
-type Command = (registry: Registry, clock: FakeClock) => unknown;
+type Command = (registry: Registry, clock: FakeClock, tell: (news: RegistryNews) => void) => unknown;
 
 /** What may happen to a registry. What it refuses is fine: then nothing happens. */
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -69,15 +71,32 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       (registry) =>
         registry.setServiceMaintenance(each, why),
   ),
-  fc.tuple(service, fc.constantFrom(undefined, { ttlSeconds: 9 }, { maxAnswers: 2 })).map(
-    ([each, policy]): Command =>
-      (registry) =>
-        registry.setPolicy(each, policy === undefined ? undefined : { strategy: 'random', ...policy }),
-  ),
+  fc
+    .tuple(
+      service,
+      fc.constantFrom(undefined, { ttlSeconds: 9 }, { maxAnswers: 2 }, { steps: [{ route: 0, percent: 1 }] }),
+    )
+    .map(
+      ([each, policy]): Command =>
+        (registry) =>
+          registry.setPolicy(each, policy === undefined ? undefined : { strategy: 'random', ...policy }),
+    ),
   fc.tuple(id, fc.constantFrom('passing' as const, 'critical' as const)).map(
     ([each, outcome]): Command =>
       (registry) =>
         registry.reportResult(each, 'alive', aResult(outcome)),
+  ),
+  fc.tuple(id, fc.option(fc.nat(3), { nil: undefined }), fc.option(fc.nat(3), { nil: undefined })).map(
+    ([each, connections, latencyMs]): Command =>
+      (registry, _, tell) => {
+        const state = registry.setReadings(each, { connections, latencyMs, warmth: connections && connections / 10 });
+        if (state !== undefined) tell(readingsNews(state.instance.service, [state]));
+      },
+  ),
+  fc.tuple(service, fc.nat(1)).map(
+    ([each, step]): Command =>
+      (registry) =>
+        registry.moveRollout(each, () => ({ ...ROLLOUT, step })),
   ),
   fc.array(described, { maxLength: 3 }).map((all): Command => {
     const unique = [...new Map(all.map((each) => [each.id, each])).values()];
@@ -99,9 +118,14 @@ function knowledge(names: {
   const services = SERVICES.map((name) => {
     const known = names.service(name);
     if (known === undefined) return undefined;
-    const { policy, instances } = known;
+    const { policy, rollout, instances } = known;
     // In order: it is the order that turns go in.
-    return { name: known.name, policy, members: [...instances.values()].map((member) => memberNews(member, 0)) };
+    return {
+      name: known.name,
+      policy,
+      rollout,
+      members: [...instances.values()].map((member) => memberNews(member, 0)),
+    };
   });
   const { index } = names;
   const labels = ['10-0-0-1', '10-0-0-2', '2001-db8-0-0-0-0-0-1'];
@@ -130,7 +154,7 @@ describe('a replica', () => {
           else if (instance !== undefined) index.put(instance.instance, before?.instance);
           const news = newsOf(
             change,
-            (name) => registry.service(name)?.policy,
+            (name) => registry.service(name),
             (name) => SERVICES.indexOf(name),
           );
           replica.apply(structuredClone(news));
@@ -138,7 +162,7 @@ describe('a replica', () => {
         registry.onChange(follow);
         for (const run of commands) {
           try {
-            await run(registry, clock);
+            await run(registry, clock, (news) => replica.apply(structuredClone(news)));
           } catch (error) {
             if (!(error instanceof CodedError)) throw error;
           }

@@ -12,15 +12,16 @@ it('notes how long one answer in so many took', () => {
   const counters = new QueryCounters();
   const out = new Uint8Array(4);
   const answer = timedAnswers(
-    (first: string, second: number, to) => {
+    (first: string, second: number, to, last: string) => {
       nowMs += 2;
+      assert.equal(last, 'last');
       to[0] = second;
       return first.length;
     },
     counters,
     clock,
   );
-  const lengths = Array.from({ length: TIMED_EVERY * 3 + 1 }, (_, i) => answer('four', i & 0xff, out));
+  const lengths = Array.from({ length: TIMED_EVERY * 3 + 1 }, (_, i) => answer('four', i & 0xff, out, 'last'));
   assert.deepEqual(new Set(lengths), new Set([4]));
   assert.equal(out[0], (TIMED_EVERY * 3) & 0xff);
   assert.equal(

@@ -6,7 +6,8 @@ import { formatRdata } from '../../src/dns/rdata/rdata.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { memberNews, newsOf, tellMember } from '../../src/nameserver/news.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
-import { isVolatile, poolOf } from '../../src/routing/pool.ts';
+import type { AnsweringService } from '../../src/registry/member.ts';
+import { isVolatile, membersOf, type Pool, poolOf } from '../../src/routing/pool.ts';
 import { NameServer } from '../support/name-server.ts';
 
 const NAME = 'web.service.local.';
@@ -16,8 +17,8 @@ async function setUp(policy: object | undefined, volatileTtlSeconds?: number) {
   const server = await NameServer.open({ domains: [{ name: 'service.local', ttlSeconds: 60, ...volatile }] });
   const early = new Replica(new Cursors(createCursorMemory(64)));
   server.registry.onChange((change) => {
-    const policyOf = (name: string) => server.registry.service(name)?.policy;
-    early.apply(structuredClone(newsOf(change, policyOf, () => 0)));
+    const serviceOf = (name: string) => server.registry.service(name);
+    early.apply(structuredClone(newsOf(change, serviceOf, () => 0)));
   });
   const checks = [{ id: 'alive', type: 'tcp' }];
   for (const n of [1, 2, 3]) {
@@ -40,7 +41,8 @@ async function setUp(policy: object | undefined, volatileTtlSeconds?: number) {
       .sort()
       .join('');
   };
-  const ids = (pool: ReturnType<typeof poolOf>) => pool.answerable.map(({ instance }) => instance.id);
+  const tagged = (service: AnsweringService, tags: string[]) => poolOf(membersOf(service, tags), service.policy);
+  const ids = (pool: Pool) => pool.answerable.map(({ instance }) => instance.id);
   const replicasAgree = () => {
     const state = server.registry.service('web')!;
     const members = Array.from(state.instances.values(), tellMember);
@@ -48,12 +50,12 @@ async function setUp(policy: object | undefined, volatileTtlSeconds?: number) {
     late.apply(structuredClone({ op: 'policy', service: 'web', policy: state.policy, place: 0 }));
     late.apply(structuredClone({ op: 'members', service: 'web', place: 0, members }));
     for (const tags of [[], ['old'], ['new']]) {
-      const expected = ids(poolOf(state, tags));
+      const expected = ids(tagged(state, tags));
       for (const replica of [early, late]) {
-        assert.equal(isVolatile(poolOf(replica.service('web')!, tags)), isVolatile(poolOf(state, tags)), 'volatile');
+        assert.equal(isVolatile(tagged(replica.service('web')!, tags)), isVolatile(tagged(state, tags)), 'volatile');
       }
-      assert.deepEqual(ids(poolOf(early.service('web')!, tags)), expected, 'a shard that heard of every change');
-      assert.deepEqual(ids(poolOf(late.service('web')!, tags)), expected, 'a shard that began later');
+      assert.deepEqual(ids(tagged(early.service('web')!, tags)), expected, 'a shard that heard of every change');
+      assert.deepEqual(ids(tagged(late.service('web')!, tags)), expected, 'a shard that began later');
     }
   };
   return { server, early, report, answered, replicasAgree };

@@ -34,10 +34,10 @@ const echo: Answerer = (query, _transport, out) => {
 async function setUp(limits: Partial<TcpLimits> = {}) {
   const clock = new FakeClock();
   let answered = 0;
-  const answer: Answerer = (query, transport, out) => {
+  const answer: Answerer = (query, transport, out, client) => {
     assert.equal(transport, 'tcp');
     answered += 1;
-    return echo(query, transport, out);
+    return echo(query, transport, out, client);
   };
   const listener = await TcpListener.open(LOOPBACK, {
     answer,

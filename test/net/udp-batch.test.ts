@@ -106,9 +106,9 @@ describe('a batch', { skip: unavailable }, () => {
     const client = new Client();
     for (let i = 0; i < 100; i++) await client.send(`${i}`, descriptor.endpoint.port);
     const order: string[] = [];
-    const answer: BatchAnswerer = (slot, length, out) => {
+    const answer: BatchAnswerer = (slot, length, out, client) => {
       order.push('answer');
-      return echo(slot, length, out);
+      return echo(slot, length, out, client);
     };
     const turns = [1, 2, 3].map(() => batch.turn(false, () => order.push('news'), answer));
     assert.deepEqual(turns, [64, 36, 0]);

@@ -19,7 +19,10 @@ import { UnrulyStore } from '../support/unruly-store.ts';
 function lasting({ checks, ...state }: InstanceState) {
   // Of what is held, it is not stored when it was last answerable: only outcomes are.
   const { leaseExpiresAtMs: _lease, load: _load, lastAnswerableMs: _last, ...rest } = state;
-  const lastingChecks = Object.entries(checks).map(([id, { latencyMs: _latency, ...check }]) => [id, check]);
+  const lastingChecks = Object.entries(checks).map(([id, { latencyMs: _latency, isRestored: _restored, ...check }]) => [
+    id,
+    check,
+  ]);
   return { ...rest, checks: Object.fromEntries(lastingChecks) };
 }
 

@@ -161,7 +161,8 @@ describe('a restart', () => {
     const { restore, put, check, status } = setUp(true);
     restore('a', { one: stored('passing') });
     put({ checks: [aCheck('one', { initial: 'critical' }), aCheck('two')] });
-    const resumed = { outcome: 'passing', output: 'as it was', latencyMs: undefined, sinceMs: 7, neutral: false };
+    const known = { outcome: 'passing', output: 'as it was', latencyMs: undefined, sinceMs: 7, neutral: false };
+    const resumed = { ...known, isRestored: true };
     assert.deepEqual(check('one'), resumed);
     assert.equal(status(), 'pending');
   });

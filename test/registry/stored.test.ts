@@ -6,7 +6,7 @@ import { inLoadOrder, readStored, type StoredKind, storedKey } from '../../src/r
 import { anInstance } from '../support/registrations.ts';
 
 describe('store keys', () => {
-  const kinds: readonly StoredKind[] = ['instance', 'status', 'hold', 'hold-service', 'policy'];
+  const kinds: readonly StoredKind[] = ['instance', 'status', 'hold', 'hold-service', 'policy', 'rollout'];
   for (const kind of kinds) {
     it(`of ${kind} are read back`, () => {
       for (const id of ['a', 'web-10.0.0.1:80', 'instance', '-', '__x__']) {
@@ -19,16 +19,24 @@ describe('store keys', () => {
   }
 });
 
-it('instances are loaded last, in the order in which they were registered', () => {
+it('rollouts are loaded after policies, and instances last, in the order in which they were registered', () => {
   const instance = (id: string, registeredAtMs: number) => ({
     key: storedKey('instance', id),
     value: { instance: anInstance({ id }), registeredAtMs },
     revision: 1,
   });
   const other = (key: string) => ({ key, value: {}, revision: 2 });
-  const records = [instance('a', 30), other('hold/a'), instance('b', 10), other('unknown'), instance('c', 20)];
+  const records = [
+    other('rollout/s'),
+    other('policy/s'),
+    instance('a', 30),
+    other('hold/a'),
+    instance('b', 10),
+    other('unknown'),
+    instance('c', 20),
+  ];
   assert.deepEqual(
     inLoadOrder(records).map(({ key }) => key),
-    ['hold/a', 'unknown', 'instance/b', 'instance/c', 'instance/a'],
+    ['policy/s', 'hold/a', 'unknown', 'rollout/s', 'instance/b', 'instance/c', 'instance/a'],
   );
 });

@@ -116,6 +116,12 @@ it('a short interval bounds the default timeout', () => {
   assert.deepEqual(read({ type: 'tcp', interval: '500ms' }), tcp({ intervalMs: 500, timeoutMs: 500 }));
 });
 
+it('a timeout that is stated may be as long as the interval, and longer beside a schedule', () => {
+  const stated = { type: 'tcp', timeout: '7s' };
+  assert.deepEqual(read({ ...stated, interval: '7s' }), tcp({ intervalMs: 7000, timeoutMs: 7000 }));
+  assert.deepEqual(read({ ...stated, schedule: '@daily' }), tcp({ schedule: '@daily', timeoutMs: 7000 }));
+});
+
 it('a check of an IPv6 instance has its address in brackets', () => {
   const owner = { address: '2001:db8::1', port: 80 };
   assert.deepEqual(read({ type: 'http' }, owner), http({ url: 'http://[2001:db8::1]:80/' }));
@@ -127,6 +133,8 @@ it('exec checks are refused where they are off', () => {
   assert.deepEqual(read({ type: 'exec', args: ['/bin/true'] }, OWNER, { ...DEFAULTS, allowExec: false }), refused);
 });
 
+const BODY = "body: goes with the method 'POST' only";
+const NO_CODES = 'expect.status: must hold at least one code or range; leave it out for 200 to 299';
 const TYPES = 'type: must be one of http, tcp, grpc, exec, dns, heartbeat';
 const DNS_TYPE = 'url: must end in ?type= and one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, CAA';
 const DNS_FORM = 'url: must be like dns://host:port/name?type=A';
@@ -167,6 +175,10 @@ table('a check is refused', [
   [{ type: 'tcp', id: 'a b' }, ['id: an id is 1 to 128 of A-Z a-z 0-9 . _ : @ -']],
   [{ type: 'tcp', interval: '99ms' }, ['interval: must be from 0.1s to 86400s']],
   [{ type: 'tcp', timeout: '9ms' }, ['timeout: must be from 0.01s to 3600s']],
+  [{ type: 'tcp', interval: '1s', timeout: '1001ms' }, ['timeout: must not be longer than the interval, 1s']],
+  [{ type: 'tcp', timeout: '1h' }, ['timeout: must not be longer than the interval, 5s']],
+  [{ type: 'tcp', interval: '5', timeout: '1h' }, ['interval: must be a time with a unit, like "5s" or "500ms"']],
+  [{ type: 'heartbeat', timeout: '1s' }, ['timeout: does not belong to a check of type heartbeat']],
   [{ type: 'tcp', rise: 0 }, ['rise: must be a whole number from 1 to 100']],
   [{ type: 'tcp', fall: 101 }, ['fall: must be a whole number from 1 to 100']],
   [{ type: 'tcp', initial: 'healthy' }, ['initial: must be one of passing, warning, critical']],
@@ -220,6 +232,12 @@ table('a check is refused', [
   ],
   [{ type: 'http', body: 7 }, ['body: must be a string of at most 4096 characters']],
   [{ type: 'http', body: 'x'.repeat(4097) }, ['body: must be a string of at most 4096 characters']],
+  [{ type: 'http', body: 'x' }, [BODY]],
+  [{ type: 'http', method: 'GET', body: '' }, [BODY]],
+  [{ type: 'http', method: 'HEAD', body: 'x' }, [BODY]],
+  [{ type: 'http', method: 'PUT', body: 'x' }, ['method: must be one of GET, HEAD, POST']],
+  [{ type: 'http', url: 'http://a:0/' }, ['url: must not have port 0']],
+  [{ type: 'http', expect: { status: [] } }, [NO_CODES]],
   [{ type: 'http', expect: { status: [99] } }, [CODES]],
   [{ type: 'http', expect: { status: ['299-200'] } }, [CODES]],
   [{ type: 'http', expect: { status: ['2xx'] } }, [CODES]],

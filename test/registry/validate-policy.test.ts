@@ -9,8 +9,8 @@ describe('a policy', () => {
   it('may be empty: everything falls back', () => assert.deepEqual(readPolicy({}), {}));
   it('is taken whole', () => {
     const unhealthy = { whenAllUnhealthy: 'last-known', minHealthyFraction: 0.5, warningWeight: 0 };
-    const policy = { strategy: 'weighted', maxAnswers: 3, ttl: '1m', ...unhealthy };
-    assert.deepEqual(readPolicy(policy), { strategy: 'weighted', maxAnswers: 3, ttlSeconds: 60, ...unhealthy });
+    const balance = { strategy: 'weighted', maxAnswers: 3, srvWeightScale: 256, oneSubnetPerAnswer: true };
+    assert.deepEqual(readPolicy({ ttl: '1m', ...balance, ...unhealthy }), { ttlSeconds: 60, ...balance, ...unhealthy });
   });
 
   const refused: readonly [value: unknown, code: string, path: string][] = [
@@ -27,6 +27,10 @@ describe('a policy', () => {
     [{ minHealthyFraction: '50%' }, 'invalid', 'minHealthyFraction'],
     [{ minHealthyFraction: Number.NaN }, 'invalid', 'minHealthyFraction'],
     [{ warningWeight: -0.1 }, 'invalid', 'warningWeight'],
+    [{ srvWeightScale: 0 }, 'invalid', 'srvWeightScale'],
+    [{ srvWeightScale: 65_536 }, 'invalid', 'srvWeightScale'],
+    [{ srvWeightScale: '256' }, 'invalid', 'srvWeightScale'],
+    [{ oneSubnetPerAnswer: 1 }, 'invalid', 'oneSubnetPerAnswer'],
     [{ Strategy: 'random' }, 'invalid', 'Strategy'],
     [JSON.parse('{"__proto__":{}}'), 'invalid', '__proto__'],
   ];

@@ -77,7 +77,7 @@ describe('RFC 2181', () => {
     const server = await NameServer.open();
     const listener = await UdpListener.open(
       { address: '0.0.0.0', port: 0 },
-      (query, transport, out) => server.handler.respond(query, transport, out),
+      (query, transport, out, client) => server.handler.respond(query, transport, out, client),
       silentLogger,
     );
     t.after(() => listener.close());

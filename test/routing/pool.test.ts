@@ -7,7 +7,7 @@ import { seededRandom } from '../../src/base/random.ts';
 import { STATUSES } from '../../src/registry/instance.ts';
 import type { AnsweringService, Member } from '../../src/registry/member.ts';
 import { STRATEGY_NAMES } from '../../src/registry/policy.ts';
-import { planFor, poolOf } from '../../src/routing/pool.ts';
+import { membersOf, planFor, poolOf } from '../../src/routing/pool.ts';
 import { candidatesOf, drawOnce } from '../conformance/strategies.ts';
 
 function serviceOf(
@@ -27,13 +27,14 @@ describe('the pool of a service', () => {
   const everyStatus = serviceOf(...STATUSES.map((status): [string, Member['status']] => [status, status]));
 
   it('has registered everybody, and answers those that are healthy or warn', () => {
-    const pool = poolOf(everyStatus, []);
+    const pool = poolOf(membersOf(everyStatus, []), undefined);
     assert.equal(ids(pool.registered), STATUSES.join(' '));
     assert.equal(ids(pool.answerable), 'healthy warning');
   });
 
   it('keeps the order of registration', () => {
-    assert.equal(ids(poolOf(serviceOf(['z', 'healthy'], ['a', 'healthy'], ['m', 'healthy']), []).answerable), 'z a m');
+    const service = serviceOf(['z', 'healthy'], ['a', 'healthy'], ['m', 'healthy']);
+    assert.equal(ids(poolOf(membersOf(service, []), undefined).answerable), 'z a m');
   });
 
   const tagged = serviceOf(
@@ -53,7 +54,7 @@ describe('the pool of a service', () => {
   ];
   for (const [tags, registered, answerable] of rows) {
     it(`of ${tags || 'no tags'} is ${registered || 'nobody'}, answerable ${answerable || 'nobody'}`, () => {
-      const pool = poolOf(tagged, tags.split(' ').filter(Boolean));
+      const pool = poolOf(membersOf(tagged, tags.split(' ').filter(Boolean)), undefined);
       assert.deepEqual([ids(pool.registered), ids(pool.answerable)], [registered, answerable]);
     });
   }

@@ -8,8 +8,11 @@ import { type Api, type ApiOptions, startApi } from '../../src/api/api.ts';
 import type { HeartbeatReport } from '../../src/api/api-parts.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
+import { View } from '../../src/nameserver/view.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { openMemoryStore } from '../../src/stores/memory.ts';
+import { foresightOf } from '../../src/wiring/foresight.ts';
+import { Rollouts } from '../../src/wiring/rollouts.ts';
 
 /** What an exchange came to. */
 export interface Reply {
@@ -36,6 +39,7 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
   const clock: Clock = options.clock ?? systemClock;
   const registry = options.registry ?? (await Registry.open({ store: openMemoryStore(), clock, log: silentLogger }));
   const beats: ApiServer['beats'] = [];
+  const rollouts = new Rollouts({ registry, clock, log: silentLogger, cron: () => ({ cancel: () => {} }) });
   const api = await startApi({
     registry,
     clock,
@@ -49,6 +53,8 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
       domains: ['service.local'],
     }),
     heartbeat: (id, report) => beats.push({ id, report }),
+    rollouts,
+    foresight: foresightOf(() => new View([]), registry),
     ttlInForceSeconds: () => 5,
     reload: async () => ({ problems: [] }),
     status: () => ({ version: 'test' }),
@@ -68,6 +74,7 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
     raw: (text, waitMs = 3000) => rawExchange(port, text, waitMs),
     close: async () => {
       await api.close();
+      await rollouts.stop();
       await registry.stop();
     },
   };

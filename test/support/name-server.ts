@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { formatProblem } from '../../src/base/errors.ts';
+import { ipFromBytes, parseNetwork, parsePrefix } from '../../src/base/ip.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { CLASS, EDNS_OPTION, formatRcode, parseClass, parseType } from '../../src/dns/codes.ts';
@@ -15,6 +16,7 @@ import { formatRecord, parseRecord } from '../../src/dns/presentation.ts';
 import type { ResourceRecord } from '../../src/dns/rrset.ts';
 import type { Outcome } from '../../src/health/check-spec.ts';
 import { buildView, type ViewPlan } from '../../src/nameserver/build-view.ts';
+import { AddressClient } from '../../src/nameserver/client.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import type { DomainSettings } from '../../src/nameserver/domain-names.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
@@ -44,6 +46,10 @@ export interface NameServerOptions {
   /** Of zones that are no domain; default 5. */
   readonly negativeTtlSeconds?: number;
   readonly seed?: number;
+  /** Networks whose EDNS client subnet is believed. */
+  readonly clientSubnetFrom?: readonly string[];
+  /** Networks by zone. */
+  readonly clientZones?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How a question is put. */
@@ -51,6 +57,10 @@ export interface AskOptions {
   /** true: an OPT record of 1232 octets; a number: of that many. */
   readonly edns?: boolean | number | Partial<Edns>;
   readonly transport?: Transport;
+  /** Address of who asks; default 127.0.0.1. */
+  readonly client?: string;
+  /** An EDNS client subnet, as a prefix. */
+  readonly subnet?: string;
   readonly id?: number;
   /** The flags word; default RD only. */
   readonly flags?: number;
@@ -133,6 +143,11 @@ export class NameServer {
       negativeTtlSeconds: this.#options.negativeTtlSeconds ?? 5,
       serverAddresses: ['127.0.0.1'],
       claimLocal: this.#options.claimLocal ?? false,
+      clientSubnetFrom: networks(this.#options.clientSubnetFrom),
+      clientZones: Object.entries(this.#options.clientZones ?? {}).map(([zone, texts]) => ({
+        zone,
+        networks: networks(texts),
+      })),
     };
     this.handler.setView(buildView(this.#plan, names), this.#options.maxUdpSize ?? 1232);
   }
@@ -173,10 +188,10 @@ export class NameServer {
   }
 
   /** Octets in, octets out; undefined when there is no reply. */
-  respond(query: Uint8Array, transport: Transport = 'udp'): Uint8Array | undefined {
+  respond(query: Uint8Array, transport: Transport = 'udp', client = '127.0.0.1'): Uint8Array | undefined {
     // Not zero: whoever relies on a clean buffer shall be found out.
     const out = new Uint8Array(65535).fill(0xa5);
-    const length = this.handler.respond(query, transport, out);
+    const length = this.handler.respond(query, transport, out, new AddressClient(client));
     return length === 0 ? undefined : out.slice(0, length);
   }
 
@@ -184,10 +199,11 @@ export class NameServer {
   ask(question: string, options: AskOptions = {}): Message {
     this.#lastId = (this.#lastId + 1) & 0xffff;
     const id = options.id ?? this.#lastId;
-    const query = queryMessage(id, parseQuestion(question), ednsOf(options.edns));
+    const query = queryMessage(id, parseQuestion(question), ednsOf(options.edns, options.subnet));
     const octets = this.respond(
       encodeMessage({ ...query, flags: options.flags ?? FLAG.RD }),
       options.transport ?? 'udp',
+      options.client,
     );
     assert.ok(octets, `no reply to ${question}`);
     assert.deepEqual(this.failures, []);
@@ -225,7 +241,28 @@ export function parseQuestion(text: string): Message['questions'][number] {
   return { name: parseName(words[0]!), type, class: questionClass };
 }
 
-function ednsOf(edns: AskOptions['edns']): Edns | undefined {
+function networks(texts: readonly string[] = []) {
+  return texts.flatMap((text) => {
+    const found = parseNetwork(text);
+    assert.ok(found, `not a network: ${text}`);
+    return found;
+  });
+}
+
+/** An EDNS client subnet option (RFC 7871 section 6) of a prefix; host bits are the asker's to leave out. */
+export function clientSubnetOption(text: string, scope = 0): { code: number; data: Uint8Array } {
+  const prefix = parsePrefix(text);
+  assert.ok(prefix, `not a network: ${text}`);
+  const { family, bytes, length } = prefix;
+  const data = [0, family === 4 ? 1 : 2, length, scope, ...bytes.subarray(0, Math.ceil(length / 8))];
+  return { code: EDNS_OPTION.CLIENT_SUBNET, data: Uint8Array.from(data) };
+}
+
+function ednsOf(edns: AskOptions['edns'], subnet: string | undefined): Edns | undefined {
+  if (subnet !== undefined) {
+    const more = ednsOf(edns || true, undefined)!;
+    return { ...more, options: [...more.options, clientSubnetOption(subnet)] };
+  }
   if (edns === undefined || edns === false) return undefined;
   const plain: Edns = { udpSize: 1232, extendedRcode: 0, version: 0, dnssecOk: false, options: [] };
   if (edns === true) return plain;
@@ -298,13 +335,26 @@ export function extendedError(reply: Message): { code: number; text: string } | 
   return { code: data.readUInt16BE(0), text: data.subarray(2).toString() };
 }
 
+/** The client subnet of a reply as dig writes it: address/source/scope. */
+export function clientSubnet(reply: Message): string | undefined {
+  const option = reply.edns?.options.find(({ code }) => code === EDNS_OPTION.CLIENT_SUBNET);
+  if (option === undefined) return undefined;
+  const [, family, source, scope, ...told] = option.data;
+  const octets = new Uint8Array(family === 1 ? 4 : 16);
+  octets.set(told);
+  return `${ipFromBytes(octets).text}/${source}/${scope}`;
+}
+
 /** A reply as an operator would read it. */
 export function formatReply(reply: Message): string[] {
   const lines = [`${formatRcode(reply.rcode)}; flags: ${flagWords(reply).join(' ')}`];
   if (reply.edns !== undefined) {
     const { version, dnssecOk, udpSize } = reply.edns;
     const error = extendedError(reply);
-    const told = error === undefined ? '' : `; EDE: ${error.code} (${error.text})`;
+    const subnet = clientSubnet(reply);
+    const told =
+      (subnet === undefined ? '' : `; client subnet: ${subnet}`) +
+      (error === undefined ? '' : `; EDE: ${error.code} (${error.text})`);
     lines.push(`EDNS: version ${version}; flags:${dnssecOk ? ' do' : ''}; udp: ${udpSize}${told}`);
   }
   for (const [title, records] of [

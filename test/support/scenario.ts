@@ -5,19 +5,24 @@
 //
 //   domain NAME [ttl=5s] [negativeTtl=5s] [maxAnswers=8]     before anything else; default: service.local
 //   server [maxUdpSize=N] [claimLocal] [seed=N] [unloaded]   before anything else
+//   client-zone ZONE NETWORK ...                             before anything else
+//   believe NETWORK ...                                      whose client subnet is believed; before anything else
 //   zone                                                     serve the master file indented below; `zones none`: no file
-//   register SERVICE ID ADDRESS:PORT [tags=a,b] [weight=N] [ttl=5s] [leaseTtl=5s] [checks=a,b] [port.NAME=N[/udp]] [meta.KEY=VALUE]
+//   register SERVICE ID ADDRESS:PORT [tags=a,b] [weight=N] [ttl=5s] [leaseTtl=5s] [checks=a,b] [zone=Z] [port.NAME=N[/udp]] [meta.KEY=VALUE]
 //   deregister ID      drain ID | undrain ID      maintenance ID|service SERVICE on|off
 //   check ID OUTCOME [CHECK]                                 a check's outcome after rise and fall
 //   heartbeat ID       advance 5s                 policy SERVICE [KEY=VALUE ...] | policy SERVICE none
+//                                                            indented below: more of the policy, as JSON
 //   load               stale on|off               status ID
-//   query NAME TYPE [class=CH] [edns[=SIZE]] [do] [tcp] [norec] [cd] [ad]
-//   share NAME TYPE draws=N                                  how often each record came first
+//   query NAME TYPE [class=CH] [client=ADDRESS] [subnet=NETWORK] [edns[=SIZE]] [do] [tcp] [norec] [cd] [ad]
+//   share NAME TYPE draws=N [client=ADDRESS]                 how often each record came first
+//   share NAME TYPE clients=N [client=ADDRESS]               the same, of N clients from that address on
 //   serial                                                   of every zone with dynamic names
 
 import { setImmediate as settle } from 'node:timers/promises';
 import { parseDuration } from '../../src/base/duration.ts';
 import { CodedError } from '../../src/base/errors.ts';
+import { type IpAddress, ipFromBytes, parseIp } from '../../src/base/ip.ts';
 import { FLAG } from '../../src/dns/header.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { soaSerial } from '../../src/dns/rdata/basic.ts';
@@ -77,6 +82,8 @@ interface Words {
 export class Scenario {
   #domains: DomainText[] = [];
   #zones: string[] = [];
+  #clientZones: Record<string, readonly string[]> = {};
+  #clientSubnetFrom: readonly string[] = [];
   #serverWords: Words | undefined;
   #server: NameServer | undefined;
 
@@ -96,6 +103,12 @@ export class Scenario {
       case 'server':
         this.#serverWords = words;
         return [];
+      case 'client-zone':
+        this.#clientZones[plain[0]!] = plain.slice(1);
+        return [];
+      case 'believe':
+        this.#clientSubnetFrom = plain;
+        return [];
       case 'zone':
         this.#zones.push(`${body.map((line) => line.replace(/^ {2}/, '')).join('\n')}\n`);
         this.#server?.setZones(this.#zones);
@@ -107,7 +120,7 @@ export class Scenario {
       case 'query':
         return formatReply((await this.#open()).ask(questionOf(words), askOptions(words)));
       case 'share':
-        return share(await this.#open(), questionOf(words), Number(named.get('draws')));
+        return share(await this.#open(), questionOf(words), named);
       case 'serial':
         return serials(await this.#open());
       case 'load':
@@ -130,6 +143,8 @@ export class Scenario {
       maxUdpSize: Number(words?.named.get('maxUdpSize') ?? 1232),
       claimLocal: words?.plain.includes('claimLocal') ?? false,
       seed: Number(words?.named.get('seed') ?? 1),
+      clientZones: this.#clientZones,
+      clientSubnetFrom: this.#clientSubnetFrom,
     };
     const isUnloaded = words?.plain.includes('unloaded') ?? false;
     this.#server = isUnloaded ? NameServer.unloaded(options) : await NameServer.open(options);
@@ -176,7 +191,14 @@ function askOptions({ plain, named }: Words) {
   const udpSize = Number(named.get('edns') ?? 1232);
   const edns = has('edns') || has('do') || named.has('edns') ? { udpSize, dnssecOk: has('do') } : false;
   const flags = (has('norec') ? 0 : FLAG.RD) | (has('cd') ? FLAG.CD : 0) | (has('ad') ? FLAG.AD : 0);
-  return { edns, flags, transport: has('tcp') ? 'tcp' : 'udp' } as const;
+  const [client, subnet] = [named.get('client'), named.get('subnet')];
+  return {
+    edns,
+    flags,
+    transport: has('tcp') ? 'tcp' : 'udp',
+    ...(client === undefined ? {} : { client }),
+    ...(subnet === undefined ? {} : { subnet }),
+  } as const;
 }
 
 /** Commands that change the registry; what it refuses is printed. */
@@ -240,6 +262,7 @@ function instanceOf({ plain, named }: Words): object {
     return { port: Number(number), proto };
   };
   const [weight, ttl, leaseTtl] = [named.get('weight'), named.get('ttl'), named.get('leaseTtl')];
+  const zone = named.get('zone');
   return {
     address,
     port: Number(plain[2]!.slice(at + 1)),
@@ -250,23 +273,35 @@ function instanceOf({ plain, named }: Words): object {
     ...(weight === undefined ? {} : { weight: Number(weight) }),
     ...(ttl === undefined ? {} : { ttl }),
     ...(leaseTtl === undefined ? {} : { leaseTtl }),
+    ...(zone === undefined ? {} : { zone }),
   };
 }
 
-function policyOf({ named }: Words): object {
-  const numbers = new Set(['maxAnswers']);
-  return Object.fromEntries([...named].map(([key, value]) => [key, numbers.has(key) ? Number(value) : value]));
+function policyOf({ named, body }: Words): object {
+  const numbers = new Set(['maxAnswers', 'minHealthyFraction', 'warningWeight']);
+  const plain = Object.fromEntries([...named].map(([key, value]) => [key, numbers.has(key) ? Number(value) : value]));
+  return body.length === 0 ? plain : { ...plain, ...(JSON.parse(body.join('\n')) as object) };
 }
 
 /** How often each record stood first, most often first. */
-function share(server: NameServer, question: string, draws: number): string[] {
+function share(server: NameServer, question: string, named: Words['named']): string[] {
   const counts = new Map<string, number>();
-  for (let i = 0; i < draws; i++) {
-    const first = server.ask(question, { transport: 'tcp' }).answers[0];
-    const text = first === undefined ? '(none)' : formatRdata(first.type, first.rdata);
+  const first = parseIp(named.get('client') ?? '127.0.0.1')!;
+  const clients = Number(named.get('clients') ?? 0);
+  for (let i = 0; i < (clients || Number(named.get('draws'))); i++) {
+    const client = clients === 0 ? first.text : addressAfter(first, i);
+    const record = server.ask(question, { transport: 'tcp', client }).answers[0];
+    const text = record === undefined ? '(none)' : formatRdata(record.type, record.rdata);
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
   return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([text, count]) => `${count} ${text}`);
+}
+
+/** The address `count` behind another. */
+function addressAfter({ bytes }: IpAddress, count: number): string {
+  const next = Buffer.from(bytes);
+  next.writeUInt32BE((next.readUInt32BE(next.length - 4) + count) >>> 0, next.length - 4);
+  return ipFromBytes(next).text;
 }
 
 function serials(server: NameServer): string[] {

@@ -15,6 +15,7 @@ import { ServicePlaces } from '../../src/nameserver/service-places.ts';
 import { loadSocketCalls, type SocketCalls } from '../../src/net/socket-calls.ts';
 import type { UdpSide } from '../../src/net/udp-side.ts';
 import { Registry } from '../../src/registry/registry.ts';
+import { currentRollout } from '../../src/routing/rollout.ts';
 import { openMemoryStore } from '../../src/stores/memory.ts';
 import { Shards } from '../../src/wiring/shards.ts';
 import { anInstance } from '../support/registrations.ts';
@@ -25,6 +26,14 @@ if (unavailable && process.env.CI) throw new Error(unavailable);
 const noIpv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === '::1'))
   ? false
   : 'no ::1 here';
+
+const CANARY = {
+  routes: [{ match: { tags: ['canary'] } }],
+  steps: [
+    { route: 0, percent: 0, forMs: 1000 },
+    { route: 0, percent: 100 },
+  ],
+};
 
 const PLAN = {
   zones: [],
@@ -159,6 +168,41 @@ describe('UDP shards', { skip: unavailable }, () => {
     await until(() => shards.replaced >= shards.pool.count);
     await until(async () => (await tryAsk(client, listener)) !== undefined);
     assert.deepEqual((await client.ask('first', listener.endpoint)).addresses, ['10.0.0.1']);
+  });
+
+  it('go by what balancing goes by and by how far steps have come, those that replace others too', async () => {
+    const policy = { strategy: 'weighted', maxAnswers: 1, ...CANARY } as const;
+    await registry.setPolicy('moved', policy);
+    for (const last of [1, 2]) {
+      await registry.register(anInstance({ id: `moved-${last}`, service: 'moved', address: `10.3.0.${last}` }));
+    }
+    const canary = { id: 'moved-3', service: 'moved', address: '10.3.0.3', tags: ['canary'] };
+    await registry.register(anInstance(canary));
+    shards.tellReadings(new Map([['moved', [registry.setReadings('moved-2', { warmth: 0.1 })!]]]));
+    const ofEleven = async (): Promise<(number | undefined)[]> => {
+      const counts = new Map<string, number>();
+      for (let i = 0; i < 11; i++) {
+        const [address] = (await client.ask('moved', listener.endpoint)).addresses;
+        counts.set(address!, (counts.get(address!) ?? 0) + 1);
+      }
+      return [1, 2, 3].map((last) => counts.get(`10.3.0.${last}`));
+    };
+    const replace = async (): Promise<void> => {
+      const target = shards.replaced + shards.pool.count;
+      shards.pool.post({ op: 'member' });
+      await until(() => shards.replaced >= target);
+      await until(async () => (await tryAsk(client, listener)) !== undefined);
+    };
+    assert.deepEqual(await ofEleven(), [10, 1, undefined]);
+    await replace();
+    assert.deepEqual(await ofEleven(), [10, 1, undefined]);
+    await registry.moveRollout('moved', (service) => {
+      const place = currentRollout(policy, service.rollout);
+      return { ...place, state: 'running', step: 1, percent: 100, sinceMs: 1 };
+    });
+    assert.deepEqual(await ofEleven(), [undefined, undefined, 11]);
+    await replace();
+    assert.deepEqual(await ofEleven(), [undefined, undefined, 11]);
   });
 
   it('get a new socket when theirs is closed under them', async () => {

@@ -1,0 +1,230 @@
+// service-readings.ts -- what balancing goes by in one service, worked out from reports and the time that passed
+//
+// Pure: it is told the time. wiring/dynamics.ts asks it when something was reported and when it says that time alone
+// will change something.
+
+import type { ServiceState } from '../registry/change.ts';
+import { type InstanceState, isAnswerable, type Readings } from '../registry/instance.ts';
+import type { LoadReport } from '../registry/load-report.ts';
+import type { Policy } from '../registry/policy.ts';
+import { type PeakLatency, withSample } from './peak-latency.ts';
+import { nextWarmthMs, warmthAt, warmupMs } from './slow-start.ts';
+
+/** A report is believed for this long. */
+const FRESH_MS = 30_000;
+/** From then on it moves to what the others have, and after this much more nothing is known. */
+const FADE_MS = 30_000;
+/** How often one that fades is looked at. */
+const FADE_STEP_MS = 3000;
+/** What instances say themselves of their latency is known for this long. */
+const OWN_LATENCY_MS = FRESH_MS + FADE_MS;
+/** Whoever says so itself, in the place of a check. */
+const OWN = '';
+/** What moved by no more than this part is not told. */
+const TOLERANCE = 0.1;
+/** Nor is a difference of less than this; on one machine it is noise. */
+const LATENCY_NOISE_MS = 0.5;
+
+/** What is known of one instance beside its state. */
+interface Known {
+  connections: number | undefined;
+  reportedMs: number;
+  /** By check; undefined while there are none: an empty map takes more than all the rest. */
+  latencies: Map<string, PeakLatency> | undefined;
+  warmingSinceMs: number | undefined;
+}
+
+/** What changed, and when to look again if nothing is reported until then. */
+export interface Reckoning {
+  readonly changed: readonly { readonly id: string; readonly readings: Readings }[];
+  /** Monotonic; undefined: time alone changes nothing. */
+  readonly nextMs: number | undefined;
+}
+
+/** Does a policy's strategy go by what the report tells? */
+export function isOfUse(policy: Policy | undefined, { connections, latencyMs }: LoadReport): boolean {
+  if (policy?.strategy === 'least-connections') return connections !== undefined;
+  return policy?.strategy === 'latency' && latencyMs !== undefined;
+}
+
+/** The readings of one service. All times are monotonic. */
+export class ServiceReadings {
+  readonly #known = new Map<string, Known>();
+  /** Of whom there is news: most looks are for them alone. */
+  #touched = new Set<string>();
+  /** When time changes something of anybody, at the earliest. */
+  #nextMs = Number.POSITIVE_INFINITY;
+  /** Of the last look. */
+  #policy: Policy | undefined;
+
+  /** Is nothing known of anybody? */
+  get isEmpty(): boolean {
+    return this.#known.size === 0;
+  }
+
+  /** A report that is of use. */
+  note(id: string, { connections, latencyMs, check = OWN, hasFailed }: LoadReport, nowMs: number): void {
+    const known = this.#of(id);
+    this.#touched.add(id);
+    if (connections !== undefined) {
+      known.connections = connections;
+      known.reportedMs = nowMs;
+    }
+    if (latencyMs === undefined) return;
+    const before = known.latencies?.get(check);
+    // Who refuses at once is not fast.
+    if (hasFailed && latencyMs <= (before?.valueMs ?? Number.POSITIVE_INFINITY)) return;
+    known.latencies ??= new Map();
+    known.latencies.set(check, withSample(before, latencyMs, nowMs));
+  }
+
+  /** An instance begins to warm up. */
+  warm(id: string, nowMs: number): void {
+    this.#of(id).warmingSinceMs = nowMs;
+    this.#touched.add(id);
+  }
+
+  /** Its registration or its status changed. */
+  touch(id: string): void {
+    if (this.#known.has(id)) this.#touched.add(id);
+  }
+
+  forget(id: string): void {
+    this.#known.delete(id);
+  }
+
+  /** Work out what is to be told now. */
+  reckon({ policy, instances }: Pick<ServiceState, 'policy' | 'instances'>, nowMs: number): Reckoning {
+    const isForAll = nowMs >= this.#nextMs || policy !== this.#policy;
+    if (policy !== this.#policy) this.#dropUseless(policy);
+    this.#policy = policy;
+    const changed: { id: string; readings: Readings }[] = [];
+    let nextMs = isForAll ? Number.POSITIVE_INFINITY : this.#nextMs;
+    let mean: number | undefined;
+    const neutral = (): number => {
+      mean ??= this.#neutral(instances, nowMs);
+      return mean;
+    };
+    for (const id of isForAll ? this.#known.keys() : this.#touched) {
+      const known = this.#known.get(id);
+      const state = instances.get(id);
+      if (known === undefined || state === undefined) {
+        this.#known.delete(id);
+        continue;
+      }
+      const readings = {
+        connections: connectionsOf(known, state, neutral, nowMs),
+        latencyMs: latencyOf(known, state, nowMs),
+        warmth: warmthOf(known, state, policy, nowMs),
+      };
+      if (isNews(state, readings)) changed.push({ id, readings });
+      nextMs = Math.min(nextMs, nextOf(known, state, policy, nowMs));
+      if (isOver(known)) this.#known.delete(id);
+    }
+    this.#touched.clear();
+    this.#nextMs = nextMs;
+    return { changed, nextMs: nextMs === Number.POSITIVE_INFINITY ? undefined : nextMs };
+  }
+
+  #of(id: string): Known {
+    let known = this.#known.get(id);
+    if (known === undefined) {
+      known = { connections: undefined, reportedMs: 0, latencies: undefined, warmingSinceMs: undefined };
+      this.#known.set(id, known);
+    }
+    return known;
+  }
+
+  /** What was of use under another policy is not kept to be believed later. */
+  #dropUseless(policy: Policy | undefined): void {
+    for (const known of this.#known.values()) {
+      if (policy?.strategy !== 'least-connections') known.connections = undefined;
+      if (policy?.strategy !== 'latency') known.latencies = undefined;
+    }
+  }
+
+  /** Connections for each unit of weight: the mean of the fresh reports, or of all when none is. */
+  #neutral(instances: ReadonlyMap<string, InstanceState>, nowMs: number): number {
+    const mean = { fresh: 0, freshCount: 0, all: 0, count: 0 };
+    for (const [id, { connections, reportedMs }] of this.#known) {
+      const state = instances.get(id);
+      if (connections === undefined || state === undefined) continue;
+      const each = connections / weightOf(state);
+      mean.all += each;
+      mean.count++;
+      if (nowMs - reportedMs > FRESH_MS) continue;
+      mean.fresh += each;
+      mean.freshCount++;
+    }
+    if (mean.freshCount > 0) return mean.fresh / mean.freshCount;
+    return mean.count > 0 ? mean.all / mean.count : 0;
+  }
+}
+
+function weightOf({ instance }: InstanceState): number {
+  return Math.max(1, instance.weight);
+}
+
+/** `neutral`: what the others have for each unit of weight. */
+function connectionsOf(known: Known, state: InstanceState, neutral: () => number, nowMs: number): number | undefined {
+  const { connections, reportedMs } = known;
+  if (connections === undefined) return undefined;
+  const faded = (nowMs - reportedMs - FRESH_MS) / FADE_MS;
+  if (faded <= 0) return connections;
+  if (faded < 1) return connections + (neutral() * weightOf(state) - connections) * faded;
+  known.connections = undefined;
+  return undefined;
+}
+
+/** The slowest of its checks, or what it says itself where that is slower. */
+function latencyOf({ latencies }: Known, { instance }: InstanceState, nowMs: number): number | undefined {
+  let slowest: number | undefined;
+  for (const [check, { valueMs, atMs }] of latencies ?? []) {
+    const isKnown = check === OWN ? nowMs - atMs < OWN_LATENCY_MS : instance.checks.some((each) => each.id === check);
+    if (!isKnown) latencies?.delete(check);
+    else slowest = Math.max(slowest ?? 0, valueMs);
+  }
+  return slowest;
+}
+
+function warmthOf(known: Known, state: InstanceState, policy: Policy | undefined, nowMs: number): number | undefined {
+  if (known.warmingSinceMs === undefined) return undefined;
+  const durationMs = warmupMs(state.instance, policy);
+  const warmth = isAnswerable(state.status) ? warmthAt(nowMs - known.warmingSinceMs, durationMs) : 1;
+  if (warmth < 1) return warmth;
+  known.warmingSinceMs = undefined;
+  return undefined;
+}
+
+/** When the readings of an instance change without a report. */
+function nextOf(known: Known, { instance }: InstanceState, policy: Policy | undefined, nowMs: number): number {
+  const { connections, reportedMs, latencies, warmingSinceMs } = known;
+  let nextMs = Number.POSITIVE_INFINITY;
+  if (warmingSinceMs !== undefined) {
+    const next = nextWarmthMs(nowMs - warmingSinceMs, warmupMs(instance, policy));
+    if (next !== undefined) nextMs = warmingSinceMs + next;
+  }
+  if (connections !== undefined) {
+    const fadesMs = reportedMs + FRESH_MS;
+    nextMs = Math.min(nextMs, nowMs < fadesMs ? fadesMs : Math.min(nowMs + FADE_STEP_MS, fadesMs + FADE_MS));
+  }
+  const own = latencies?.get(OWN);
+  return own === undefined ? nextMs : Math.min(nextMs, own.atMs + OWN_LATENCY_MS);
+}
+
+function isOver({ connections, latencies, warmingSinceMs }: Known): boolean {
+  return connections === undefined && (latencies?.size ?? 0) === 0 && warmingSinceMs === undefined;
+}
+
+function isNews(told: Readings, now: Readings): boolean {
+  return (
+    told.warmth !== now.warmth ||
+    hasMoved(told.connections, now.connections, 0) ||
+    hasMoved(told.latencyMs, now.latencyMs, LATENCY_NOISE_MS)
+  );
+}
+
+function hasMoved(told: number | undefined, now: number | undefined, noise: number): boolean {
+  if (told === undefined || now === undefined) return told !== now;
+  return Math.abs(now - told) > Math.max(noise, told * TOLERANCE);
+}

@@ -1,0 +1,241 @@
+// rollouts.ts -- drives progressive canaries: asks routing/rollout.ts when something changed, and stores where they go
+//
+// A step's time is counted on the monotonic clock while the server is up, stored now and then, and goes on from there
+// after a restart. What the store cannot take is tried again.
+
+import type { Clock, Timer } from '../base/clock.ts';
+import { CodedError, errorMessage } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { type Author, STEPS } from '../registry/author.ts';
+import type { ServiceState } from '../registry/change.ts';
+import type { Policy } from '../registry/policy.ts';
+import type { Registry } from '../registry/registry.ts';
+import { isSamePlace, type Rollout } from '../registry/rollout.ts';
+import {
+  canaryHealth,
+  currentRollout,
+  firstMove,
+  type Move,
+  moveByHand,
+  nextMove,
+  type RolloutAction,
+  type RolloutView,
+  type Situation,
+  whyWaiting,
+} from '../routing/rollout.ts';
+
+/** Changes of a service's instances within this time are looked at together. */
+const LOOK_MS = 100;
+/** When to look again at a step that is due and held up, or that could not be stored. */
+const RETRY_MS = 1000;
+/** How often the time that steps have been in force is stored; as much may be lost in a crash. */
+const SAVE_MS = 10_000;
+
+export interface RolloutsOptions {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Calls `fire` at the times of a cron expression, until cancelled. */
+  readonly cron: (when: { schedule: string; timezone?: string | undefined }, fire: () => void) => Timer;
+}
+
+/** A service whose policy has steps, and where they are. */
+interface Current {
+  readonly service: ServiceState;
+  readonly policy: Policy & Required<Pick<Policy, 'steps'>>;
+  readonly place: Rollout;
+}
+
+/** A rollout that is not over. */
+interface Driven {
+  readonly place: Rollout;
+  /** Monotonic: when what `place.stoodMs` tells was so. */
+  readonly countedMs: number;
+  /** Waits for the next step's time. */
+  readonly cron: Timer | undefined;
+}
+
+type ChooseMove = (current: Current) => Move | undefined;
+
+/** Drives the steps of every policy that has them. */
+export class Rollouts {
+  readonly #options: RolloutsOptions;
+  readonly #driven = new Map<string, Driven>();
+  /** The next look at each service. */
+  readonly #looks = new Map<string, { readonly dueMs: number; readonly timer: Timer }>();
+  readonly #writing = new Map<string, Promise<void>>();
+  readonly #unsubscribe: () => void;
+  #saveTimer: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: RolloutsOptions) {
+    this.#options = options;
+    for (const { name } of options.registry.services()) this.#look(name, false);
+    this.#unsubscribe = options.registry.onChange(({ kind, service }) => {
+      const hasSteps = options.registry.service(service)?.policy?.steps !== undefined;
+      if (hasSteps || this.#driven.has(service)) this.#lookIn(service, kind === 'policy' ? 0 : LOOK_MS);
+    });
+  }
+
+  /** Where the rollout of a service is; undefined when its policy has no steps. */
+  show(name: string): RolloutView | undefined {
+    const current = currentOf(this.#options.registry.service(name));
+    if (current === undefined) return undefined;
+    const { policy, place } = current;
+    const situation = this.#situation(current, false);
+    const waiting = whyWaiting(policy.steps, policy.guard, place, situation);
+    return { ...place, stoodMs: situation.stoodMs, steps: policy.steps.length, waiting };
+  }
+
+  /**
+   * Do what somebody asks. Throws CodedError `unknown_rollout` when the policy has no steps, `rollout_over` where the
+   * action makes no sense any more, `store_unavailable`.
+   */
+  async act(name: string, action: RolloutAction, by: Author): Promise<void> {
+    await this.#move(name, ({ policy, place }) => moveByHand(policy.steps, place, action), by);
+  }
+
+  /** Store how long steps have been in force, and drive nothing any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#unsubscribe();
+    this.#saveTimer?.cancel();
+    for (const { timer } of this.#looks.values()) timer.cancel();
+    for (const { cron } of this.#driven.values()) cron?.cancel();
+    await Promise.all(this.#writing.values());
+    await this.#saveTimes();
+  }
+
+  #lookIn(name: string, delayMs: number): void {
+    const { clock } = this.#options;
+    const dueMs = clock.monotonicMs() + delayMs;
+    const planned = this.#looks.get(name);
+    if (this.#stopped || (planned !== undefined && planned.dueMs <= dueMs)) return;
+    planned?.timer.cancel();
+    const timer = clock.after(delayMs, () => {
+      this.#looks.delete(name);
+      this.#look(name, false);
+    });
+    this.#looks.set(name, { dueMs, timer });
+  }
+
+  /** See where a service's rollout goes now. `isTime`: a time of the next step has come. */
+  #look(name: string, isTime: boolean): void {
+    const current = currentOf(this.#options.registry.service(name));
+    this.#drive(name, current);
+    // Where one is written, we are called again with what it made.
+    if (current === undefined || this.#stopped || this.#writing.has(name)) return;
+    const { service, policy, place } = current;
+    const { steps } = policy;
+    if (!isSamePlace(service.rollout, place)) {
+      this.#write(name, (now) =>
+        isSamePlace(now.service.rollout, now.place) ? undefined : firstMove(now.policy.steps),
+      );
+      return;
+    }
+    const moveOf: ChooseMove = (now) =>
+      nextMove(now.policy.steps, now.policy.guard, now.place, this.#situation(now, isTime));
+    if (moveOf(current) !== undefined) this.#write(name, moveOf);
+    else if (place.state === 'running') {
+      const leftMs = (steps[place.step]?.forMs ?? 0) - this.#stoodMs(name, place);
+      if (leftMs > 0) this.#lookIn(name, leftMs);
+      // Due and held up: not all that holds it up is a change that we hear of.
+      else if (steps[place.step + 1]?.at === undefined) this.#lookIn(name, RETRY_MS);
+    }
+  }
+
+  /** Count the time of a place, and listen for the time of the next step. */
+  #drive(name: string, current: Current | undefined): void {
+    const driven = this.#driven.get(name);
+    if (driven !== undefined && isSamePlace(driven.place, current?.place)) return;
+    driven?.cron?.cancel();
+    this.#driven.delete(name);
+    const { place, policy } = current ?? {};
+    if (this.#stopped || (place?.state !== 'running' && place?.state !== 'paused')) return;
+    const { at, timezone } = policy?.steps[place.step + 1] ?? {};
+    const { clock, cron } = this.#options;
+    this.#driven.set(name, {
+      place,
+      countedMs: clock.monotonicMs(),
+      cron: at === undefined ? undefined : cron({ schedule: at, timezone }, () => this.#look(name, true)),
+    });
+    this.#saveTimer ??= clock.after(SAVE_MS, () => void this.#saveOften());
+  }
+
+  #situation({ service, policy, place }: Current, isTime: boolean): Situation {
+    const canary = canaryHealth(policy, place.step, service.instances.values());
+    return { stoodMs: this.#stoodMs(service.name, place), isTime, canary };
+  }
+
+  #stoodMs(name: string, place: Rollout): number {
+    const driven = this.#driven.get(name);
+    if (driven === undefined || place.state !== 'running' || !isSamePlace(driven.place, place)) return place.stoodMs;
+    return driven.place.stoodMs + this.#options.clock.monotonicMs() - driven.countedMs;
+  }
+
+  #write(name: string, moveOf: ChooseMove): void {
+    const written = this.#move(name, moveOf, STEPS).then(
+      () => 0,
+      (error: unknown) => {
+        this.#options.log.warn({ service: name, reason: errorMessage(error) }, 'a rollout could not go on');
+        return RETRY_MS;
+      },
+    );
+    const settled = written.then((delayMs) => {
+      this.#writing.delete(name);
+      this.#lookIn(name, delayMs);
+    });
+    this.#writing.set(name, settled);
+  }
+
+  async #move(name: string, moveOf: ChooseMove, by: Author): Promise<void> {
+    const { registry, clock, log } = this.#options;
+    let moved: Move | undefined;
+    const change = (service: ServiceState): Rollout | undefined => {
+      const current = currentOf(service);
+      moved = current === undefined ? undefined : moveOf(current);
+      if (current === undefined || moved === undefined) return undefined;
+      const { plan, step, sinceMs } = current.place;
+      const stoodMs = moved.step === step ? this.#stoodMs(name, current.place) : 0;
+      // Later than before, whatever the wall clock does: that is what tells places apart.
+      return { plan, stoodMs, ...moved, sinceMs: Math.max(clock.wallMs(), sinceMs + 1) };
+    };
+    await registry.moveRollout(name, change, by);
+    if (moved !== undefined) log.info({ service: name, state: moved.state, reason: moved.reason }, 'rollout');
+  }
+
+  async #saveOften(): Promise<void> {
+    await this.#saveTimes();
+    this.#saveTimer = undefined;
+    if (this.#stopped || this.#driven.size === 0) return;
+    this.#saveTimer = this.#options.clock.after(SAVE_MS, () => void this.#saveOften());
+  }
+
+  /** The same places, longer in force: nobody is told of that. */
+  async #saveTimes(): Promise<void> {
+    await Promise.all(Array.from(this.#driven, ([name, { place }]) => this.#saveTime(name, place)));
+  }
+
+  async #saveTime(name: string, place: Rollout): Promise<void> {
+    if (place.state !== 'running') return;
+    const change = ({ rollout }: ServiceState): Rollout | undefined =>
+      isSamePlace(rollout, place) ? { ...place, stoodMs: this.#stoodMs(name, place) } : undefined;
+    try {
+      await this.#options.registry.moveRollout(name, change, STEPS);
+    } catch (error) {
+      // The policy may have gone meanwhile.
+      if (error instanceof CodedError && error.code === 'unknown_rollout') return;
+      this.#options.log.warn(
+        { service: name, reason: errorMessage(error) },
+        'the time of a rollout could not be stored',
+      );
+    }
+  }
+}
+
+function currentOf(service: ServiceState | undefined): Current | undefined {
+  const policy = service?.policy;
+  if (service === undefined || policy?.steps === undefined) return undefined;
+  const { steps } = policy;
+  return { service, policy: { ...policy, steps }, place: currentRollout({ ...policy, steps }, service.rollout) };
+}
