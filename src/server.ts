@@ -48,8 +48,11 @@ const clock = systemClock;
 
 export interface ServerOptions {
   readonly config: Config;
-  /** Read the configuration again, for a reload. */
-  readonly reloadConfig: () => { readonly config?: Config | undefined; readonly problems: readonly Problem[] };
+  /** Read the configuration again, for a reload; static instances may not have an id that is taken. */
+  readonly reloadConfig: (isTaken: (id: string) => boolean) => {
+    readonly config?: Config | undefined;
+    readonly problems: readonly Problem[];
+  };
   readonly version: string;
   /** The folder of an lmdb store when it is claimed already; it passes to the server. */
   readonly storeClaim?: StoreClaim | undefined;
@@ -355,7 +358,7 @@ class Server implements RunningServer {
 
   /** Throws, with nothing changed, or returns warnings. */
   async #applyReload(): Promise<readonly Problem[]> {
-    const { config, problems } = this.#options.reloadConfig();
+    const { config, problems } = this.#options.reloadConfig((id) => this.#registry?.instance(id)?.isStatic === false);
     if (config === undefined) return problems;
     const zones = readZonesOf(config);
     const tls = tlsContents(config.http.tls);

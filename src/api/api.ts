@@ -1,6 +1,6 @@
 // api.ts -- the HTTP API: fastify put together, its sockets opened, and both closed in order
 
-import fastify, { type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import { Access, type AccessOptions } from './access.ts';
@@ -125,7 +125,7 @@ async function buildApp(
   app.addContentTypeParser(
     ['application/json', 'application/merge-patch+json'],
     { parseAs: 'buffer' },
-    async (_request: unknown, body: Buffer) => parseJsonBody(body),
+    async (request: FastifyRequest, body: Buffer) => (takesBody(request) ? parseJsonBody(body) : undefined),
   );
   addHooks(app, state);
   access.guard(app);
@@ -154,6 +154,11 @@ function addHooks(app: FastifyInstance, state: { readonly isClosing: boolean }):
     setCommonHeaders(reply.raw);
     if (state.isClosing) reply.header('connection', 'close');
   });
+  app.addHook('preParsing', async (request) => {
+    const { headers } = request;
+    // The type of nothing, or of what nobody looks at, says nothing. It is still read, and bounded.
+    if (!takesBody(request) || headers['content-length'] === '0') headers['content-type'] = 'application/json';
+  });
   app.addHook('onSend', async (_request, reply) => {
     if (state.isClosing) reply.header('connection', 'close');
   });
@@ -165,6 +170,10 @@ function addHooks(app: FastifyInstance, state: { readonly isClosing: boolean }):
       'http',
     );
   });
+}
+
+function takesBody({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.schema?.body !== undefined;
 }
 
 /** No reply is to be stored, framed, sniffed or run. */

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteO
 import { CodedError } from '../base/errors.ts';
 import type { RouteAccess } from './access.ts';
 
-const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 
 /** Promised by the contract and not built yet: path, methods, who may learn that. */
 const LATER: readonly (readonly [path: string, methods: HTTPMethods[], access?: RouteAccess])[] = [

@@ -7,6 +7,7 @@ import type { Shell } from './client-command.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDrainCommands } from './drain.ts';
+import { addExplainCommand } from './explain.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
 import { addLaterCommands } from './later.ts';
@@ -55,6 +56,7 @@ function createProgram(shell: Shell): Command {
   addWatchCommand(program, shell);
   addDrainCommands(program, shell);
   addPolicyCommand(program, shell);
+  addExplainCommand(program, shell);
   addExportCommand(program, shell);
   addImportCommand(program, shell);
   addTokenCommand(program, shell);

@@ -6,8 +6,8 @@ import type { Command } from 'commander';
 import { LocatedError } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint, isUnspecified, parseIp } from '../base/ip.ts';
 import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load-config.ts';
-import type { RunningServer } from '../server.ts';
+import { type LoadConfigOptions, loadConfig } from '../config/load-config.ts';
+import type { RunningServer, ServerOptions } from '../server.ts';
 import { claimStore, type StoreClaim } from '../stores/store-claim.ts';
 import { reportProblems } from './check.ts';
 import type { Shell } from './client-command.ts';
@@ -33,7 +33,8 @@ export function addServeCommand(program: Command, shell: Shell): void {
 async function serve(options: ServeOptions, shell: Shell): Promise<void> {
   const { terminal } = shell;
   const file = options.config === undefined ? {} : { file: options.config };
-  const load = () => loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd });
+  const load = (isTaken?: LoadConfigOptions['isTaken']) =>
+    loadConfig({ ...file, env: terminal.env, cwd: terminal.cwd, isTaken });
   const readyFile = options.readyFile === undefined ? undefined : resolve(terminal.cwd, options.readyFile);
   // One of an earlier run would say that we are ready before we are.
   if (readyFile !== undefined) rmSync(readyFile, { force: true });
@@ -54,7 +55,7 @@ async function serve(options: ServeOptions, shell: Shell): Promise<void> {
  */
 export async function runServer(
   config: Config,
-  reloadConfig: () => Pick<ReturnType<typeof loadConfig>, 'config' | 'problems'>,
+  reloadConfig: ServerOptions['reloadConfig'],
   onReady: (server: RunningServer, stop: () => void) => void | Promise<void>,
 ): Promise<void> {
   let askToStop = (): void => {};

@@ -29,6 +29,8 @@ export interface LoadConfigOptions {
   readonly env: Environment;
   /** Absolute. */
   readonly cwd: string;
+  /** Is the id of an instance registered already, elsewhere than in the file? Default: none is. */
+  readonly isTaken?: ((id: string) => boolean) | undefined;
 }
 
 /** What came of it. */
@@ -63,6 +65,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig {
       : readSections(
           { tree, root, fileFolder: file === undefined ? options.cwd : dirname(file), cwd: options.cwd },
           file,
+          options.isTaken,
         );
   problems.push(...locateFindings(findings, tree));
   if (config !== undefined) problems.push(...warnOfOpenDoor(config, tree));
@@ -103,7 +106,11 @@ const READ_ERRORS: Readonly<Record<string, string>> = {
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
 };
 
-function readSections(source: SectionSource, file: string | undefined): Config {
+function readSections(
+  source: SectionSource,
+  file: string | undefined,
+  isTaken: LoadConfigOptions['isTaken'] = () => false,
+): Config {
   const { root } = source;
   const dns = readDns(source);
   const http = readHttp(source);
@@ -120,7 +127,7 @@ function readSections(source: SectionSource, file: string | undefined): Config {
   log.finish();
   // Whoever writes this file may run programs anyway.
   const rules = { checkDefaults: { ...health, allowExec: true }, domains: dns.domains.map(({ name }) => name) };
-  const services = readServices(root, rules);
+  const services = readServices(root, rules, isTaken);
   const schedules = readSchedules(source);
   root.finish();
   return { dns, http, auth: { tokens }, store, health, services, schedules, log: { level }, file };
@@ -139,7 +146,7 @@ function readStore(source: SectionSource): StoreConfig {
   return kind === 'memory' ? { kind } : { kind, path };
 }
 
-function readServices(root: InputObject, rules: InstanceRules): readonly Instance[] {
+function readServices(root: InputObject, rules: InstanceRules, isTaken: (id: string) => boolean): readonly Instance[] {
   const instances: Instance[] = [];
   const ids = new Set<string>();
   for (const [index, each] of (root.list('services', MAX_SERVICES) ?? []).entries()) {
@@ -147,6 +154,7 @@ function readServices(root: InputObject, rules: InstanceRules): readonly Instanc
     const instance = readInstanceInto(root.findings, each, path, {}, rules);
     if (instance === undefined) continue;
     if (ids.has(instance.id)) root.fail(path, `the id '${instance.id}' stands twice`);
+    if (isTaken(instance.id)) root.fail(path, `the id '${instance.id}' is registered through the API already`);
     ids.add(instance.id);
     instances.push(instance);
   }

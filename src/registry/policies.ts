@@ -36,7 +36,8 @@ export class Policies {
       await this.#writes.turns.take(key, write);
     } catch (error) {
       if (!(error instanceof CodedError && error.code === 'conflict')) throw error;
-      throw new CodedError('precondition_failed', `the policy of '${name}' is not at revision ${ifRevision}`);
+      const found = ifRevision === 0 ? 'is there already' : `is not at revision ${ifRevision}`;
+      throw new CodedError('precondition_failed', `the policy of '${name}' ${found}`);
     }
   }
 

@@ -57,6 +57,8 @@ export class Branches {
   readonly #groups: readonly (readonly Member[])[];
   #groupSets: readonly ReadonlySet<Member>[] | undefined;
   readonly #shared = new Map<number, Shared>();
+  /** By branch, the one that stands for it. */
+  readonly #leadsTo = new Map<number, number>();
 
   /** Of a service, or of its instances that have all of `tags`: these bypass routes (contract section 2). */
   constructor(service: AnsweringService, tags: readonly string[], zones: ClientZones) {
@@ -77,10 +79,11 @@ export class Branches {
     return this.#routes === undefined && this.#homes === undefined;
   }
 
-  /** The branch of this answer; a turn is taken only when one decides. */
+  /** The branch of this answer, or one with the same instances; a turn is taken only when one decides. */
   choose(asker: Asker, turns: Turns): number {
     const route = this.#routes === undefined ? GENERAL : this.#routes.choose(asker, turns);
-    return this.#number(route, this.#homes === undefined ? 0 : this.#homes.of(asker));
+    const branch = this.#number(route, this.#homes === undefined ? 0 : this.#homes.of(asker));
+    return this.#leadsTo.get(branch) ?? this.#follow(branch);
   }
 
   /** Names a branch among those of its service, over changes of the instances. Empty for the general pool. */
@@ -105,6 +108,20 @@ export class Branches {
     }
     const { pool, source, preference } = this.#sharedBy(route);
     return { pool: near.length === 0 ? pool : preference().for(near), route, source, home: homes?.names[home] };
+  }
+
+  /** The branch with the same instances behind it that is asked for instead: they need not be made ready twice. */
+  #follow(branch: number): number {
+    const { route, home } = this.#partsOf(branch);
+    let target = branch;
+    if (this.#policy?.affinity?.mode !== 'pin') {
+      const { pool, source, preference } = this.#sharedBy(route);
+      const targetRoute = source === 'general' ? GENERAL : route;
+      const isAlike = home === 0 || preference().for(this.#homes!.members[home]!) === pool;
+      target = this.#number(targetRoute, isAlike ? 0 : home);
+    }
+    this.#leadsTo.set(branch, target);
+    return target;
   }
 
   /** What the branches of a route have in common, where clients are not pinned. */

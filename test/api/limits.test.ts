@@ -161,6 +161,31 @@ describe('bodies', () => {
     });
   }
 
+  it('that are empty have no type, and calls without one look at none', async () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    assert.equal((await server.call('PUT', PATH, INSTANCE)).status < 300, true);
+    const rows: readonly (readonly [string, string, string, Record<string, string>, string])[] = [
+      ['PUT', '/v1/instances/body-1/heartbeat', '', form, '200 undefined'],
+      ['PUT', '/v1/instances/body-1/heartbeat', 'a=b', form, '415 unsupported_media_type'],
+      ['PUT', '/v1/instances/body-1/maintenance', '', form, '400 invalid'],
+      ['POST', '/v1/instances/body-1/drain', '', form, '200 undefined'],
+      ['POST', '/v1/instances/body-1/drain', '{bad', json, '200 undefined'],
+      ['POST', '/v1/instances/body-1/drain', 'a=b', form, '200 undefined'],
+      ['POST', '/v1/instances/body-1/drain', 'x'.repeat(65_537), form, '413 too_large'],
+      ['POST', '/v1/reload', '\0', form, '200 undefined'],
+      ['DELETE', '/v1/instances/body-1/drain', '{bad', json, '204 undefined'],
+    ];
+    for (const [method, path, body, headers, expected] of rows) {
+      const reply = await server.call(method, path, body, headers);
+      assert.equal(`${reply.status} ${reply.body.error?.code}`, expected, `${method} ${path} ${body.slice(0, 9)}`);
+    }
+    const chunked = 'Transfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n';
+    const untyped = await server.raw(
+      `POST /v1/instances/body-1/drain HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${chunked}`,
+    );
+    assert.match(untyped, /^HTTP\/1\.1 200 /);
+  });
+
   it('every problem is named by its path', async () => {
     const reply = await server.call('PUT', PATH, {
       port: 0,

@@ -233,6 +233,15 @@ describe('what is not there', () => {
   }
 });
 
+it('HEAD of a stream and TRACE are methods like others', async () => {
+  const ask = (line: string) =>
+    server.raw(`${line} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: close\r\n\r\n`);
+  assert.match(await ask('HEAD /v1/watch'), /^HTTP\/1\.1 405 [\s\S]*\r\nallow: GET\r\n/i);
+  assert.match(await ask('TRACE /v1/services'), /^HTTP\/1\.1 405 [\s\S]*\r\nallow: GET, HEAD\r\n/i);
+  assert.match(await ask('HEAD /v1/services'), /^HTTP\/1\.1 200 /);
+  assert.match(await ask('TRACE /nothing'), /^HTTP\/1\.1 404 /);
+});
+
 it('a body of any type does not hide that', async () => {
   const type = { 'content-type': 'application/dns-message' };
   assert.equal((await call('POST', '/dns-query', 'x', type)).status, 501);

@@ -221,7 +221,9 @@ describe('a policy', () => {
     assert.equal((await put({ 'if-match': '"1"' })).status, 412);
     const first = await put({ 'if-none-match': '*' });
     assert.equal(first.status, 200);
-    assert.equal((await put({ 'if-none-match': '*' })).status, 412);
+    const second = await put({ 'if-none-match': '*' });
+    assert.equal(second.status, 412);
+    assert.match(second.body.error.message, /is there already/);
     const tag = first.headers.get('etag')!;
     const racing = await Promise.all([1, 2, 3].map(() => put({ 'if-match': tag })));
     assert.deepEqual(racing.map(({ status }) => status).sort(), [200, 412, 412]);

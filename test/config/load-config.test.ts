@@ -233,6 +233,16 @@ log: { level: debug }
     assert.equal(dns.negativeTtlSeconds, 3);
   });
 
+  it('refuses ids that are taken, and says where', () => {
+    const text =
+      'services:\n  - { id: a, service: a, address: 10.0.0.1, port: 1 }\n  - { id: b, service: a, address: a.b, port: 1 }\n';
+    loadValid(text);
+    const { config, problems } = loadConfig({ env: {}, cwd: FOLDER, isTaken: (id) => id === 'b' });
+    assert.equal(config, undefined);
+    const found = "rollcall.yaml:3:5: services[1]: the id 'b' is registered through the API already";
+    assert.deepEqual(problems.map(formatProblem), [found]);
+  });
+
   it('lowers the default timeout to a shorter interval', () => {
     assert.equal(loadValid('health: { interval: 1s }').health.timeoutMs, 1000);
   });

@@ -13,7 +13,7 @@ import { answerCall, grpcServer, healthReply } from '../support/grpc-server.ts';
 import { Peer } from '../support/peer.ts';
 
 const NAME = 'cart-service.service.local';
-const TIMES = { interval: '300ms', timeout: '5s', rise: 1, fall: 1 };
+const TIMES = { interval: '2s', rise: 1, fall: 1 };
 
 /** What can be broken and mended, one for each kind of check that asks somebody. */
 const broken = new Set<string>();

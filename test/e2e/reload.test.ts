@@ -53,6 +53,17 @@ test('POST /v1/reload', async (t) => {
     assert.match((await server.api('GET', '/metrics')).body, /rollcall_reload_total\{result="failed"\} 1\b/);
   });
 
+  await t.test('a static instance with an id that is taken changes nothing, and is located', async () => {
+    const services = [{ id: 'cart-1', service: 'cart-service', address: '10.1.0.9', port: 1 }];
+    writeConfig(server.folder, { services });
+    const { status, body } = await server.api('POST', '/v1/reload');
+    assert.deepEqual([status, body.error.code], [400, 'invalid_config']);
+    assert.match(body.error.details[0].path, /rollcall\.yaml:\d+:\d+$/);
+    assert.match(body.error.details[0].message, /'cart-1' is registered through the API already/);
+    assert.deepEqual(await server.addresses('cart-service.service.local'), ['10.1.0.1']);
+    writeConfig(server.folder);
+  });
+
   await t.test('mended, it is taken', async () => {
     change(zone('10.0.0.3'));
     assert.equal((await server.api('POST', '/v1/reload')).status, 200);

@@ -72,14 +72,16 @@ describe('a canary', () => {
   });
 
   it('says who stands in', () => {
-    const sourceOf = (members: string) => new Branches(serviceFrom(members, CANARY), [], NO_CLIENT_ZONES);
-    const sources = ['a/h b/h/v2', 'a/h b/u/v2', 'a/u b/u/v2'].map((members) => {
-      const branches = sourceOf(members);
-      return branches.at(branches.choose(askerAt(INSIDE), countingTurns())).source;
-    });
-    assert.deepEqual(sources, ['own', 'general', 'everybody']);
-    const branches = sourceOf('a/u b/h/v2');
-    assert.equal(branches.at(branches.choose(askerAt(OUTSIDE), countingTurns())).source, 'routes');
+    const sourceFor = (client: string, members: string) => {
+      const branches = new Branches(serviceFrom(members, CANARY), [], NO_CLIENT_ZONES);
+      const [way] = branches.explain(askerAt(client)).ways;
+      return branches.at(way!.branch).source;
+    };
+    assert.deepEqual(
+      ['a/h b/h/v2', 'a/h b/u/v2', 'a/u b/u/v2'].map((members) => sourceFor(INSIDE, members)),
+      ['own', 'general', 'everybody'],
+    );
+    assert.equal(sourceFor(OUTSIDE, 'a/u b/h/v2'), 'routes');
   });
 });
 
@@ -182,13 +184,25 @@ describe('branches', () => {
     const policy: Policy = { ...CANARY, affinity: { by: 'zone' } };
     const nameFor = (members: string, client: string) => {
       const branches = new Branches(serviceFrom(members, policy), [], ZONES);
-      return branches.nameOf(branches.choose(askerAt(client), countingTurns()));
+      return branches.nameOf(branches.explain(askerAt(client)).ways[0]!.branch);
     };
     for (const members of ['a/h/@us b/h/v2@eu', 'b/h/v2@eu a/h/@us c/h/@mars', 'a/u/@us b/d/v2@eu']) {
       assert.equal(nameFor(members, '10.1.0.1'), 'route:0 home:eu');
       assert.equal(nameFor(members, '10.2.0.1'), 'route:0 home:us');
       assert.equal(nameFor(members, OUTSIDE), '');
     }
+  });
+
+  it('with the same instances behind them are one', () => {
+    const policy: Policy = { ...CANARY, affinity: { by: 'zone' } };
+    const chosenBy = (members: string, ...clients: string[]) => {
+      const branches = new Branches(serviceFrom(members, policy), [], ZONES);
+      return new Set(clients.map((client) => branches.choose(askerAt(client), countingTurns()))).size;
+    };
+    assert.equal(chosenBy('a/h b/u/v2', INSIDE, OUTSIDE), 1, 'a canary that is down is the general pool');
+    assert.equal(chosenBy('a/h b/h/v2', INSIDE, OUTSIDE), 2);
+    assert.equal(chosenBy('a/h/v2@eu b/u/v2@us', '10.1.0.1', '10.2.0.1', '10.3.0.1'), 2, 'nobody near is to be had');
+    assert.equal(chosenBy('a/h/v2@eu b/h/v2@us', '10.1.0.1', '10.2.0.1', '10.3.0.1'), 3);
   });
 
   it('tell the ways that answers to a client go', () => {

@@ -1,0 +1,316 @@
+// simulate.ts -- synthetic clients of a service over some time, under a policy: who gets how many requests
+//
+// Clients ask for the name, keep the answer for its TTL, and send requests at random times. Everything is drawn from the
+// seed, so the same simulation gives the same result. Both policies that are compared meet the same clients, who send
+// requests at the same times.
+
+import type { IpPrefix } from '../base/ip.ts';
+import { type Random, seededRandom } from '../base/random.ts';
+import { TYPE } from '../dns/codes.ts';
+import type { Policy } from '../registry/policy.ts';
+import { type Client, prefixClient } from './client.ts';
+import type { DomainNames } from './domain-names.ts';
+import { EventQueue } from './event-queue.ts';
+import { QueryDraw } from './query-draw.ts';
+import { type ServiceSnapshot, type SimulatedRecord, SimulatedService } from './simulated-service.ts';
+
+/** Which record of an answer a client uses. */
+export type Picks = 'first' | 'any';
+
+export interface Simulation {
+  readonly service: ServiceSnapshot;
+  readonly domain: DomainNames;
+  /** A, AAAA or SRV; clients of SRV draw by priority and weight (RFC 2782). */
+  readonly type: number;
+  readonly picks: Picks;
+  readonly clients: number;
+  /** Addresses of the clients. */
+  readonly network: IpPrefix;
+  readonly durationMs: number;
+  /** Of each client. */
+  readonly requestsPerSecond: number;
+  /** How long a request takes on average, by index of the instance. */
+  readonly serviceTimesMs: readonly number[];
+  /** `instance`: index. */
+  readonly failures: readonly { readonly instance: number; readonly atMs: number; readonly forMs: number }[];
+  readonly seed: number;
+}
+
+/** What one instance had to do. */
+export interface SimulatedLoad {
+  readonly requests: number;
+  /** Of all requests that somebody served, 0..1. */
+  readonly share: number;
+  /** Requests under way, over time. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface SimulationResult {
+  /** By index of the instance. */
+  readonly loads: readonly SimulatedLoad[];
+  readonly requests: number;
+  readonly queries: number;
+  /** Requests to an instance that was failing: the client had it in its cache. */
+  readonly failed: number;
+  /** Requests for which there was no instance in the answer. */
+  readonly unanswered: number;
+  /** Part of the answers after a client's first one that begin with another instance than the one before. */
+  readonly changed: number;
+  /** Requests under way, over all instances and times. */
+  readonly p50: number;
+  readonly p99: number;
+  /** By client, the instance that it used most; -1: none. */
+  readonly favourites: Int32Array;
+}
+
+/** How often instances report their load. */
+export const REPORT_MS = 1000;
+/** Looks at the requests under way, of all instances together. */
+const MAX_SAMPLES = 1_000_000;
+const MAX_LOOKS = 1000;
+/** Events between two pauses. */
+const EVENTS = 200;
+
+/** Simulate one policy. Pauses often; what it yields means nothing. */
+export function* simulate(simulation: Simulation, policy: Policy | undefined): Generator<void, SimulationResult> {
+  const run = new Run(simulation, policy);
+  while (run.step()) yield;
+  return yield* run.result();
+}
+
+/** What clients have of an answer. */
+interface Cached {
+  readonly client: Client;
+  records: readonly SimulatedRecord[];
+  expiresMs: number;
+  first: number;
+}
+
+/** Events: a client sends a request; below 0, an instance ends one. */
+class Run {
+  readonly #simulation: Simulation;
+  readonly #service: SimulatedService;
+  readonly #events = new EventQueue();
+  readonly #arrivals: Random;
+  readonly #times: Random;
+  readonly #picks: Random;
+  readonly #draw: QueryDraw;
+  readonly #clients: readonly Cached[];
+  readonly #inFlight: Int32Array;
+  readonly #requests: Float64Array;
+  /** Since the last report. */
+  readonly #taken: { ms: Float64Array; count: Float64Array };
+  readonly #failing: Int32Array;
+  /** Failures that begin and end, the next one last. */
+  readonly #turns: { atMs: number; instance: number; isFailing: boolean }[];
+  /** By client and instance. */
+  readonly #used = new Map<number, number>();
+  readonly #samples: number[][];
+  readonly #lookMs: number;
+  #nextLookMs = 0;
+  #nextReportMs = REPORT_MS;
+  #sent = 0;
+  #queries = 0;
+  #refreshes = 0;
+  #changes = 0;
+  #failed = 0;
+  #unanswered = 0;
+
+  constructor(simulation: Simulation, policy: Policy | undefined) {
+    const { seed, service, domain, type, clients, network, durationMs, failures } = simulation;
+    const count = service.instances.length;
+    this.#simulation = simulation;
+    this.#service = new SimulatedService(service, policy, domain, type);
+    this.#arrivals = seededRandom(seed);
+    this.#times = seededRandom(seed + 1);
+    this.#picks = seededRandom(seed + 2);
+    this.#draw = new QueryDraw(seededRandom(seed + 3));
+    const addresses = seededRandom(seed + 4);
+    this.#clients = Array.from({ length: clients }, () => ({
+      ...{ client: clientIn(network, addresses), records: [], expiresMs: Number.NEGATIVE_INFINITY, first: -1 },
+    }));
+    this.#inFlight = new Int32Array(count);
+    this.#requests = new Float64Array(count);
+    this.#taken = { ms: new Float64Array(count), count: new Float64Array(count) };
+    this.#failing = new Int32Array(count);
+    this.#turns = failures
+      .flatMap(({ instance, atMs, forMs }) => [
+        { atMs, instance, isFailing: true },
+        { atMs: atMs + forMs, instance, isFailing: false },
+      ])
+      .sort((a, b) => b.atMs - a.atMs);
+    this.#samples = service.instances.map(() => []);
+    this.#lookMs = durationMs / Math.max(1, Math.min(MAX_LOOKS, Math.floor(MAX_SAMPLES / Math.max(1, count))));
+    for (let client = 0; client < clients; client++) this.#events.push(this.#gapMs(), client);
+  }
+
+  /** Go on for some events; false: the time is over. */
+  step(): boolean {
+    const { durationMs } = this.#simulation;
+    for (let i = 0; i < EVENTS; i++) {
+      const nextMs = this.#events.isEmpty ? durationMs : this.#events.nextMs;
+      const turnMs = this.#turns.at(-1)?.atMs ?? Number.POSITIVE_INFINITY;
+      const dueMs = Math.min(nextMs, turnMs, this.#nextLookMs, this.#nextReportMs);
+      if (dueMs >= durationMs) return false;
+      if (dueMs === turnMs) this.#turn();
+      else if (dueMs === this.#nextReportMs) return this.#report();
+      else if (dueMs === this.#nextLookMs) this.#look();
+      else this.#handle(this.#events.pop(), nextMs);
+    }
+    return true;
+  }
+
+  *result(): Generator<void, SimulationResult> {
+    const served = this.#requests.reduce((sum, each) => sum + each, 0);
+    const loads: SimulatedLoad[] = [];
+    for (const [index, samples] of this.#samples.entries()) {
+      const sorted = Int32Array.from(samples).sort();
+      const requests = this.#requests[index]!;
+      const share = served === 0 ? 0 : requests / served;
+      loads.push({ requests, share, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) });
+      if (index % 64 === 0) yield;
+    }
+    const all = Int32Array.from(this.#samples.flat()).sort();
+    yield;
+    return {
+      loads,
+      requests: this.#sent,
+      queries: this.#queries,
+      failed: this.#failed,
+      unanswered: this.#unanswered,
+      changed: this.#refreshes === 0 ? 0 : this.#changes / this.#refreshes,
+      p50: quantile(all, 0.5),
+      p99: quantile(all, 0.99),
+      favourites: yield* this.#favourites(),
+    };
+  }
+
+  *#favourites(): Generator<void, Int32Array> {
+    const count = this.#requests.length;
+    const favourites = new Int32Array(this.#clients.length).fill(-1);
+    const most = new Float64Array(this.#clients.length);
+    let looked = 0;
+    for (const [key, requests] of this.#used) {
+      const client = Math.floor(key / count);
+      const instance = key % count;
+      const isMore = requests > most[client]! || (requests === most[client] && instance < favourites[client]!);
+      if (isMore) {
+        most[client] = requests;
+        favourites[client] = instance;
+      }
+      if (++looked % 10_000 === 0) yield;
+    }
+    return favourites;
+  }
+
+  #handle(event: number, nowMs: number): void {
+    if (event < 0) {
+      this.#inFlight[-1 - event]! -= 1;
+      return;
+    }
+    this.#events.push(nowMs + this.#gapMs(), event);
+    // Drawn whatever comes of it: the other policy is to meet the same.
+    const times = this.#exponential(this.#times);
+    const pick = this.#picks.next();
+    const within = this.#picks.next();
+    this.#sent++;
+    const cached = this.#clients[event]!;
+    if (nowMs >= cached.expiresMs) this.#ask(cached, nowMs);
+    const record = this.#choose(cached.records, pick);
+    if (record === undefined) {
+      this.#unanswered++;
+      return;
+    }
+    const instance = record.instances[Math.floor(within * record.instances.length)]!;
+    if (this.#failing[instance]! > 0) {
+      this.#failed++;
+      return;
+    }
+    const tookMs = times * this.#simulation.serviceTimesMs[instance]!;
+    this.#requests[instance]! += 1;
+    this.#inFlight[instance]! += 1;
+    this.#taken.ms[instance]! += tookMs;
+    this.#taken.count[instance]! += 1;
+    const key = event * this.#requests.length + instance;
+    this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
+    this.#events.push(nowMs + tookMs, -1 - instance);
+  }
+
+  #ask(cached: Cached, nowMs: number): void {
+    this.#draw.begin(cached.client);
+    const { records, ttlSeconds } = this.#service.answer(this.#draw);
+    const first = records[0]?.instances[0] ?? -1;
+    if (this.#queries++ > 0 && cached.expiresMs > Number.NEGATIVE_INFINITY) {
+      this.#refreshes++;
+      if (first !== cached.first) this.#changes++;
+    }
+    cached.records = records;
+    cached.expiresMs = nowMs + ttlSeconds * 1000;
+    cached.first = first;
+  }
+
+  /** `pick`: a number from 0 to 1 that decides. */
+  #choose(records: readonly SimulatedRecord[], pick: number): SimulatedRecord | undefined {
+    const [first] = records;
+    if (first === undefined || records.length === 1) return first;
+    if (this.#simulation.type !== TYPE.SRV) {
+      return this.#simulation.picks === 'first' ? first : records[Math.floor(pick * records.length)];
+    }
+    const best = records.reduce((least, { priority }) => Math.min(least, priority), first.priority);
+    const among = records.filter(({ priority }) => priority === best);
+    const sum = among.reduce((total, { weight }) => total + weight, 0);
+    if (sum === 0) return among[Math.floor(pick * among.length)];
+    let left = pick * sum;
+    return among.find(({ weight }) => (left -= weight) < 0) ?? among.at(-1);
+  }
+
+  #turn(): void {
+    const { atMs, instance, isFailing } = this.#turns.pop()!;
+    const before = this.#failing[instance]!;
+    this.#failing[instance] = before + (isFailing ? 1 : -1);
+    // Failures of one instance may overlap.
+    if (before > 0 !== this.#failing[instance]! > 0) this.#service.setFailing(instance, isFailing, atMs);
+  }
+
+  #report(): true {
+    const nowMs = this.#nextReportMs;
+    const { ms, count } = this.#taken;
+    for (let index = 0; index < this.#inFlight.length; index++) {
+      const latencyMs = count[index]! > 0 ? ms[index]! / count[index]! : undefined;
+      this.#service.report(index, { connections: this.#inFlight[index]! }, nowMs);
+      if (latencyMs !== undefined) this.#service.report(index, { latencyMs }, nowMs);
+    }
+    ms.fill(0);
+    count.fill(0);
+    this.#service.reckon(nowMs);
+    this.#nextReportMs += REPORT_MS;
+    return true;
+  }
+
+  #look(): void {
+    for (const [index, samples] of this.#samples.entries()) samples.push(this.#inFlight[index]!);
+    this.#nextLookMs += this.#lookMs;
+  }
+
+  #gapMs(): number {
+    return (this.#exponential(this.#arrivals) * 1000) / this.#simulation.requestsPerSecond;
+  }
+
+  /** Of mean 1. */
+  #exponential(random: Random): number {
+    return -Math.log1p(-random.next());
+  }
+}
+
+function clientIn({ bytes, length }: IpPrefix, random: Random): Client {
+  const drawn = bytes.slice();
+  for (let bit = length; bit < drawn.length * 8; bit++) {
+    if (random.next() < 0.5) drawn[bit >> 3]! |= 0x80 >> (bit & 7);
+  }
+  return prefixClient({ family: bytes.length === 4 ? 4 : 6, bytes: drawn, length: bytes.length * 8 });
+}
+
+function quantile(sorted: Int32Array, part: number): number {
+  return sorted.length === 0 ? 0 : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
+}
