@@ -293,7 +293,7 @@ class Server implements RunningServer {
       rules: () => instanceRules(this.#config),
       heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
       rollouts,
-      foresight: foresightOf(() => this.#query.view, registry),
+      foresight: foresightOf(() => this.#query.view, registry, clock),
       ttlInForceSeconds: (instance) => this.#ttls.inForceSeconds(instance),
       reload: () => this.reload(),
       status: () => this.#status(),

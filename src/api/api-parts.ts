@@ -5,8 +5,10 @@ import type { Clock } from '../base/clock.ts';
 import type { Problem } from '../base/errors.ts';
 import type { Outcome } from '../health/check-spec.ts';
 import type { ExplainedQuestion, Explanation } from '../nameserver/explain.ts';
+import type { Simulation, SimulationResult } from '../nameserver/simulate.ts';
 import type { Author } from '../registry/author.ts';
 import type { Instance } from '../registry/instance.ts';
+import type { Policy } from '../registry/policy.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { InstanceRules } from '../registry/validate-instance.ts';
 import type { RolloutAction, RolloutView } from '../routing/rollout.ts';
@@ -28,9 +30,23 @@ export interface RolloutControls {
   act(service: string, action: RolloutAction, by: Author): Promise<void>;
 }
 
+/** A simulation, but for the parts that the server adds. */
+export type SimulationWish = Omit<Simulation, 'domain'>;
+
+export interface SimulationOutcome {
+  readonly now: SimulationResult;
+  /** Undefined where no policy was given. */
+  readonly then: SimulationResult | undefined;
+}
+
 /** Looks into the answers, and at what they would be. */
 export interface Foresight {
   explain(question: ExplainedQuestion): Explanation;
+  /**
+   * Simulate a service under its own policy and, where one is given, under that. Throws CodedError `rate_limited` while
+   * another simulation is under way, `stopping` when `signal` says so.
+   */
+  simulate(wish: SimulationWish, policy: Policy | undefined, signal: AbortSignal): Promise<SimulationOutcome>;
 }
 
 /** The rest of the server, as the API needs it. */

@@ -20,6 +20,7 @@ import { addOperationRoutes } from './operation-routes.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
 import { addRolloutRoutes } from './rollout-routes.ts';
 import { addServiceRoutes } from './service-routes.ts';
+import { addSimulateRoutes } from './simulate-routes.ts';
 import { addUnbuiltRoutes, MethodRefusals, refuseUnknownPath } from './unbuilt-routes.ts';
 import { addWatchRoutes } from './watch-routes.ts';
 import { DEFAULT_WATCH_LIMITS, Watchers, type WatchLimits } from './watchers.ts';
@@ -141,6 +142,7 @@ async function buildApp(
   addPolicyRoutes(app, parts);
   addRolloutRoutes(app, parts);
   addExplainRoutes(app, parts);
+  addSimulateRoutes(app, parts);
   addOperationRoutes(app, parts);
   addUnbuiltRoutes(app);
   await addDocsRoutes(app);

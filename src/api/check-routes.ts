@@ -38,9 +38,10 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
         summary: 'Add a check to an instance, or replace it',
         description: 'A check that is added to a live instance has no say before its first result.',
         tag: 'checks',
+        headers: ['If-Match'],
         body: Type.Ref('Check'),
         replies: { 200: CheckReply },
-        errors: [404, 409, 412, 413, 415, 501, 503],
+        errors: [404, 409, 413, 415, 501, 503],
       }),
     },
     async (request) => await putCheck(request, parts),
@@ -52,8 +53,9 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
       schema: routeSchema({
         summary: 'Remove a check',
         tag: 'checks',
+        headers: ['If-Match'],
         replies: { 204: undefined },
-        errors: [404, 409, 412, 503],
+        errors: [404, 409, 503],
       }),
     },
     async (request, reply) => {

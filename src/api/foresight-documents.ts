@@ -1,4 +1,4 @@
-// foresight-documents.ts -- explanations for the OpenAPI document
+// foresight-documents.ts -- explanations and simulations for the OpenAPI document
 
 import { Type } from 'typebox';
 
@@ -60,6 +60,70 @@ export const ExplanationDocument = Type.Object({
       latencyMs: Nullable(Type.Number()),
       tier: Nullable(Type.Integer()),
       zone: Nullable(Type.String()),
+    }),
+  ),
+});
+
+export const SimulationDocument = Type.Object(
+  {
+    service: Type.String(),
+    policy: Type.Optional(Type.Ref('Policy')),
+    clients: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 100 })),
+    duration: Type.Optional(Type.String({ description: '1s to 1h; default 60s' })),
+    requestsPerSecond: Type.Optional(Type.Number({ description: 'Of each client; default 1' })),
+    type: Type.Optional(Type.String({ description: 'A (default), AAAA or SRV' })),
+    picks: Type.Optional(Type.String({ description: 'Which address clients use: first (default) or any' })),
+    network: Type.Optional(Type.String({ description: 'Where clients are; default 10.0.0.0/8' })),
+    serviceTime: Type.Optional(Type.String({ description: 'How long a request takes on average; default 100ms' })),
+    serviceTimes: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'By instance.' })),
+    failures: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { instance: Type.String(), at: Type.Optional(Type.String()), for: Type.Optional(Type.String()) },
+          { additionalProperties: false },
+        ),
+        { maxItems: 100 },
+      ),
+    ),
+    seed: Type.Optional(Type.Integer({ minimum: 0, default: 1 })),
+  },
+  { additionalProperties: false },
+);
+
+const InFlight = Type.Object({ p50: Type.Integer(), p99: Type.Integer() });
+
+const SimulatedRun = Type.Object({
+  strategy: Type.String(),
+  requests: Type.Integer(),
+  queries: Type.Integer(),
+  failed: Type.Integer({ description: 'Requests to an instance that was failing.' }),
+  unanswered: Type.Integer({ description: 'Requests for which there was no instance.' }),
+  changed: Type.Number({ description: 'Part of the answers that begin with another instance than the one before.' }),
+  inFlight: InFlight,
+});
+
+const SimulatedLoadDocument = Type.Object({ requests: Type.Integer(), share: Part, inFlight: InFlight });
+
+export const SimulationReplyDocument = Type.Object({
+  service: Type.String(),
+  clients: Type.Integer(),
+  duration: Type.String(),
+  requestsPerSecond: Type.Number(),
+  type: Type.String(),
+  picks: Type.String(),
+  seed: Type.Integer(),
+  now: SimulatedRun,
+  policy: Nullable(SimulatedRun),
+  moved: Nullable(Type.Object({ clients: Type.Integer(), share: Part })),
+  instances: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      address: Type.String(),
+      weight: Type.Integer(),
+      status: Type.String(),
+      now: SimulatedLoadDocument,
+      policy: Nullable(SimulatedLoadDocument),
+      difference: Nullable(Type.Number()),
     }),
   ),
 });

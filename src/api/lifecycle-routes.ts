@@ -47,7 +47,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
         description: 'From `safeAfter` on no resolver holds an answer with it any more.',
         tag: 'instances',
         replies: { 200: DrainReplyDocument },
-        errors: [404, 503],
+        errors: [404, 409, 503],
       }),
     },
     async (request) => await drain(request, parts, safeAfterMs),
@@ -60,7 +60,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
         summary: 'End the drain',
         tag: 'instances',
         replies: { 204: undefined },
-        errors: [404, 503],
+        errors: [404, 409, 503],
       }),
     },
     async (request, reply) => {
@@ -78,7 +78,7 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
         tag: 'instances',
         body: MaintenanceDocument,
         replies: { 200: Type.Ref('Instance') },
-        errors: [404, 413, 415, 503],
+        errors: [404, 409, 413, 415, 503],
       }),
     },
     async (request) => {

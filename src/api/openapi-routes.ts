@@ -5,7 +5,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { SHARED_DOCUMENTS } from './documents.ts';
-import { routeSchema } from './route-schema.ts';
+import { operationId, routeSchema } from './route-schema.ts';
 
 /** Call before any route is added: only later ones are described. */
 export async function addOpenApi(app: FastifyInstance): Promise<void> {
@@ -17,9 +17,18 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
         version: 'v1',
         description: 'Register instances, report their health, and read what is answered. Durations are text ("5s").',
       },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer' },
+          consulToken: { type: 'apiKey', in: 'header', name: 'X-Consul-Token' },
+        },
+      },
+      security: [{ token: [] }, { consulToken: [] }],
     },
+    transform: ({ schema, url, route }) => ({
+      schema: { ...schema, operationId: operationId(String(route.method), url) },
+      url,
+    }),
     // Shared schemas keep their own names instead of def-0, def-1.
     refResolver: { buildLocalReference: (json) => String(json.$id) },
   });

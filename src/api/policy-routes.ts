@@ -26,6 +26,7 @@ export function addPolicyRoutes(app: FastifyInstance, parts: ApiParts): void {
         summary: 'Read the policy of a service',
         tag: 'policies',
         replies: { 200: PolicyReply },
+        replyHeaders: ['ETag'],
         errors: [404],
       }),
     },
@@ -39,9 +40,11 @@ export function addPolicyRoutes(app: FastifyInstance, parts: ApiParts): void {
         summary: 'Set the policy of a service, which need not have instances yet',
         description: 'If-Match takes the ETag of the policy; `If-None-Match: *` sets it only where there is none.',
         tag: 'policies',
+        headers: ['If-Match', 'If-None-Match'],
         body: PolicyReply,
         replies: { 200: PolicyReply },
-        errors: [412, 413, 415, 501, 503],
+        replyHeaders: ['ETag'],
+        errors: [413, 415, 501, 503],
       }),
     },
     async (request, reply) => {
@@ -58,8 +61,9 @@ export function addPolicyRoutes(app: FastifyInstance, parts: ApiParts): void {
       schema: routeSchema({
         summary: 'Delete the policy of a service',
         tag: 'policies',
+        headers: ['If-Match'],
         replies: { 204: undefined },
-        errors: [404, 412, 503],
+        errors: [404, 503],
       }),
     },
     async (request, reply) => {

@@ -4,6 +4,7 @@ import { formatDuration } from '../base/duration.ts';
 import { formatRcode } from '../dns/codes.ts';
 import { formatName } from '../dns/name.ts';
 import type { Explanation, InstanceExplanation, WayExplanation } from '../nameserver/explain.ts';
+import { MADE_UP } from '../nameserver/synthetic-zone.ts';
 import type { ApiParts } from './api-parts.ts';
 import { presentPolicy } from './present-instance.ts';
 import { presentRollout } from './present-rollout.ts';
@@ -32,7 +33,11 @@ export function presentExplanation(
     zone:
       served === undefined
         ? null
-        : { apex: formatName(served.zone.apex), file: served.zone.file ?? null, dynamic: served.domain !== undefined },
+        : {
+            apex: formatName(served.zone.apex),
+            file: served.zone.file === MADE_UP ? null : served.zone.file,
+            dynamic: served.domain !== undefined,
+          },
     aliases: trace.aliases,
     service: service?.name ?? null,
     policy: service?.policy === undefined ? null : presentPolicy(service.policy),

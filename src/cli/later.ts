@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { CodedError } from '../base/errors.ts';
 
 const LATER: Readonly<Record<string, string>> = {
-  simulate: 'what a policy would do',
   cluster: 'the nodes that share one registry',
 };
 

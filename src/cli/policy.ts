@@ -72,6 +72,11 @@ interface Present {
   readonly etag?: string | undefined;
 }
 
+/** The policy in force; empty where there is none. */
+export async function readPresentPolicy(api: ApiClient, service: string): Promise<Policy> {
+  return (await readPresent(api, service)).policy;
+}
+
 async function readPresent(api: ApiClient, service: string): Promise<Present> {
   try {
     const reply = await api.call(policyPath(service));

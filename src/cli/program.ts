@@ -17,6 +17,7 @@ import { addQueryCommand } from './query.ts';
 import { addRegisterCommands } from './register.ts';
 import { addServeCommand, packageVersion } from './serve.ts';
 import { addServiceCommands } from './services.ts';
+import { addSimulateCommand } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
 import { addTokenCommand } from './token.ts';
 import { addWatchCommand } from './watch.ts';
@@ -57,6 +58,7 @@ function createProgram(shell: Shell): Command {
   addDrainCommands(program, shell);
   addPolicyCommand(program, shell);
   addExplainCommand(program, shell);
+  addSimulateCommand(program, shell);
   addExportCommand(program, shell);
   addImportCommand(program, shell);
   addTokenCommand(program, shell);

@@ -67,7 +67,7 @@ export interface SimulationResult {
 /** How often instances report their load. */
 export const REPORT_MS = 1000;
 /** Looks at the requests under way, of all instances together. */
-const MAX_SAMPLES = 1_000_000;
+const MAX_SAMPLES = 200_000;
 const MAX_LOOKS = 1000;
 /** Events between two pauses. */
 const EVENTS = 200;
@@ -262,7 +262,11 @@ class Run {
     const sum = among.reduce((total, { weight }) => total + weight, 0);
     if (sum === 0) return among[Math.floor(pick * among.length)];
     let left = pick * sum;
-    return among.find(({ weight }) => (left -= weight) < 0) ?? among.at(-1);
+    for (const record of among) {
+      left -= record.weight;
+      if (left < 0) return record;
+    }
+    return among.at(-1);
   }
 
   #turn(): void {

@@ -1,7 +1,7 @@
 // simulated-service.ts -- a service as it would be under a policy: answered by the code that answers, its time made up
 
 import { TYPE } from '../dns/codes.ts';
-import { type InstanceState, isAnswerable, type Readings } from '../registry/instance.ts';
+import { type InstanceState, isAnswerable, type Readings, type Status } from '../registry/instance.ts';
 import type { LoadReport } from '../registry/load-report.ts';
 import type { Policy } from '../registry/policy.ts';
 import type { Rollout } from '../registry/rollout.ts';
@@ -48,6 +48,8 @@ export class SimulatedService {
   readonly #states: Map<string, InstanceState>;
   readonly #ids: readonly string[];
   readonly #indexes: ReadonlyMap<string, number>;
+  /** Of those that fail in the simulation. */
+  readonly #statusBefore = new Map<number, Status>();
   readonly #readings = new ServiceReadings();
   readonly #records = new WeakMap<PreparedSet, readonly SimulatedRecord[]>();
   #node: DynamicNode | undefined;
@@ -113,14 +115,17 @@ export class SimulatedService {
   /** An instance fails, or is well again. */
   setFailing(index: number, isFailing: boolean, nowMs: number): void {
     const state = this.#states.get(this.#ids[index]!)!;
-    // What failed before, drains or is in maintenance stays so.
-    if (isFailing ? !isAnswerable(state.status) : state.status !== 'unhealthy') return;
+    const before = this.#statusBefore.get(index);
+    // What is out already for another reason stays so.
+    if (isFailing ? !isAnswerable(state.status) : before === undefined) return;
+    if (isFailing) this.#statusBefore.set(index, state.status);
+    else this.#statusBefore.delete(index);
     const isWarming = !isFailing && warmupMs(state.instance, this.#policy) > 0;
     if (isWarming) this.#readings.warm(state.instance.id, nowMs);
     else this.#readings.touch(state.instance.id);
     this.#set({
       ...state,
-      status: isFailing ? 'unhealthy' : 'healthy',
+      status: isFailing ? 'unhealthy' : before!,
       lastAnswerableMs: isFailing ? nowMs : undefined,
       warmth: isWarming ? COLD : state.warmth,
     });

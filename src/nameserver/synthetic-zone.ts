@@ -14,6 +14,9 @@ const REFRESH_SECONDS = 3600;
 const RETRY_SECONDS = 600;
 const EXPIRE_SECONDS = 604_800;
 
+/** What stands for the file of a zone that has none. */
+export const MADE_UP = '(made up)';
+
 /** A zone for `apex` served by `ns.<apex>` at `addresses` (IP text). `negativeTtlSeconds` becomes the SOA's MINIMUM. */
 export function syntheticZone(apex: Name, addresses: readonly string[], negativeTtlSeconds: number): Zone {
   const server = prependLabels(['ns'], apex);
@@ -23,7 +26,7 @@ export function syntheticZone(apex: Name, addresses: readonly string[], negative
     class: CLASS.IN,
     ttlSeconds,
     rdata,
-    file: '(made up)',
+    file: MADE_UP,
     line: 0,
     column: 0,
   });
@@ -42,7 +45,7 @@ export function syntheticZone(apex: Name, addresses: readonly string[], negative
     if (address === undefined) continue;
     records.push(record(server, address.family === 4 ? TYPE.A : TYPE.AAAA, APEX_TTL_SECONDS, address.bytes));
   }
-  const { zone, problems } = buildZone(records, '(made up)');
+  const { zone, problems } = buildZone(records, MADE_UP);
   if (zone === undefined) throw new Error(`cannot make up a zone: ${problems.map((each) => each.message).join('; ')}`);
   return zone;
 }

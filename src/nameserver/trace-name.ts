@@ -5,6 +5,7 @@ import { foldedLabels, formatName, labelCount, type Name, nameKey } from '../dns
 import { type DynamicNode, EMPTY_NON_TERMINAL } from './dynamic-node.ts';
 import type { QueryDraw } from './query-draw.ts';
 import { aliasAt, locate, MAX_ALIASES, type Standing, zoneFor } from './solve.ts';
+import { MADE_UP } from './synthetic-zone.ts';
 import type { ServedZone, View } from './view.ts';
 
 /** What a name comes to. `answer`: there are records; `service`: as the instances of a service say. */
@@ -99,11 +100,7 @@ function whatStands(
   served: ServedZone,
   isWildcard: boolean,
 ): { result: TraceResult; reason: string } {
-  const from = isWildcard
-    ? 'a wildcard of the zone file'
-    : served.zone.file === undefined
-      ? 'the zone'
-      : 'the zone file';
+  const from = isWildcard ? 'a wildcard of the zone file' : served.zone.file === MADE_UP ? 'the zone' : 'the zone file';
   if (node?.sets.has(type)) {
     const hides = dynamic?.pool?.sets(type) === undefined ? '' : `; it hides those of service '${dynamic.service}'`;
     return { result: 'answer', reason: `${from} has ${formatType(type)} records here${hides}` };

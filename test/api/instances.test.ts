@@ -289,6 +289,16 @@ describe('checks', () => {
     assert.deepEqual((await call('GET', '/v1/instances/k-1/checks')).body, { checks: [] });
   });
 
+  it('have a timeout only where somebody is asked', async () => {
+    const checks = [
+      { type: 'heartbeat', interval: '1s' },
+      { type: 'tcp', interval: '1s' },
+    ];
+    const { body } = await call('PUT', '/v1/services/cart/instances/k-3', cart({ checks }));
+    const timeouts = body.checks.map(({ timeout }: { timeout?: string }) => timeout);
+    assert.deepEqual(timeouts, [undefined, '1s']);
+  });
+
   it('are at most 32 an instance', async () => {
     const checks = Array.from({ length: 32 }, (_, i) => ({ id: `c${i}`, type: 'tcp' }));
     await call('PUT', '/v1/services/cart/instances/k-2', cart({ checks }));

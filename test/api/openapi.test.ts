@@ -72,6 +72,8 @@ const CALLS: readonly (readonly [method: string, path: string, example: string, 
   ['get', '/v1/services/{service}/rollout', '/v1/services/cart/rollout'],
   ['post', '/v1/services/{service}/rollout', '/v1/services/cart/rollout', { action: 'pause' }],
   ['get', '/v1/services/{service}/history', '/v1/services/cart/history'],
+  ['get', '/v1/explain', '/v1/explain?name=cart.service.local&client=10.1.2.3'],
+  ['post', '/v1/simulate', '/v1/simulate', { service: 'cart', policy: { strategy: 'weighted' }, clients: 5 }],
   ['delete', '/v1/services/{service}/policy', '/v1/services/cart/policy'],
   [
     'post',
@@ -115,6 +117,47 @@ describe('/openapi.json', () => {
       const name = /^#\/components\/schemas\/(\w+)$/.exec(target)?.[1];
       assert.ok(name !== undefined && name in body.components.schemas, target);
     }
+  });
+
+  it('names each operation, the conditions it takes and the headers it answers with', async () => {
+    const { body: document } = await call('GET', '/openapi.json');
+    const operations = Object.values(document.paths as Record<string, object>).flatMap((path) => Object.values(path));
+    const ids = operations.map(({ operationId }) => operationId);
+    assert.equal(new Set(ids).size, ids.length, ids.join(' '));
+    assert.ok(
+      ids.every((id) => /^(get|put|post|patch|delete)[A-Z]\w+$/.test(id)),
+      ids.join(' '),
+    );
+    assert.equal(document.paths['/v1/instances/{id}/checks/{check}'].put.operationId, 'putInstanceCheck');
+    assert.equal(document.paths['/v1/services'].get.operationId, 'getServices');
+    assert.equal(document.components.securitySchemes.consulToken.name, 'X-Consul-Token');
+
+    const rows: readonly (readonly [string, string, headers: string[], statuses: number[], replyHeaders: string[]])[] =
+      [
+        ['/v1/services/{service}/instances/{id}', 'put', ['If-Match', 'If-None-Match'], [412], ['ETag', 'Location']],
+        ['/v1/instances/{id}', 'patch', ['If-Match'], [409, 412], ['ETag']],
+        ['/v1/instances/{id}', 'delete', ['If-Match'], [409, 412], []],
+        ['/v1/instances/{id}/drain', 'post', [], [409], []],
+        ['/v1/instances/{id}/drain', 'delete', [], [409], []],
+        ['/v1/instances/{id}/maintenance', 'put', [], [409], []],
+        ['/v1/services/{service}/policy', 'put', ['If-Match', 'If-None-Match'], [412], ['ETag']],
+        ['/v1/services/{service}', 'get', [], [404], ['ETag', 'X-Rollcall-Index', 'X-Rollcall-Event-Id']],
+        ['/v1/watch', 'get', ['Last-Event-ID'], [410], ['X-Rollcall-Event-Id']],
+      ];
+    for (const [path, method, headers, statuses, replyHeaders] of rows) {
+      const { parameters = [], responses } = document.paths[path][method];
+      const taken = parameters.filter((each: { in: string }) => each.in === 'header');
+      assert.deepEqual(
+        taken.map(({ name }: { name: string }) => name),
+        headers,
+        `${method} ${path}`,
+      );
+      for (const status of statuses) assert.ok(status in responses, `${method} ${path}: ${status}`);
+      const [done] = Object.keys(responses);
+      assert.deepEqual(Object.keys(responses[done!].headers ?? {}), replyHeaders, `${method} ${path}`);
+    }
+    const types = Object.keys(document.paths['/v1/instances/{id}'].patch.requestBody.content);
+    assert.deepEqual(types.sort(), ['application/json', 'application/merge-patch+json']);
   });
 
   it('describes bodies and replies as they really are', async () => {
@@ -180,8 +223,6 @@ describe('/docs', () => {
 
 describe('what is not there', () => {
   const rows: readonly (readonly [method: string, path: string, expected: string, allow?: string])[] = [
-    ['GET', '/v1/explain?name=x', '501 not_supported'],
-    ['POST', '/v1/simulate', '501 not_supported'],
     ['GET', '/v1/cluster', '501 not_supported'],
     ['GET', '/dns-query?dns=AAAA', '501 not_supported'],
     ['GET', '/', '501 not_supported'],

@@ -252,6 +252,21 @@ describe('lmdb and the disk', () => {
 });
 
 describe('lmdb on a disk that fills up', () => {
+  it('says store_unavailable where not even the lock can be made', async (t) => {
+    const disk = join(scratch, 'no-inode');
+    mkdirSync(disk);
+    const claim = fileURLToPath(new URL('../../src/stores/store-claim.ts', import.meta.url));
+    const program = `import { ownFolder } from '${claim}'; try { ownFolder('${disk}') } catch (e) { console.log(e.code) }`;
+    // One inode, and the root has it.
+    const script = 'mount -t tmpfs -o nr_inodes=1 none "$0" || exit 99; "$@"';
+    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];
+    const inNamespace = ['unshare', '-rm', 'sh', '-c', script, disk];
+    const child = spawn('env', [...inNamespace, ...node], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [said, complained] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    if (/unshare|mount/.test(complained)) return t.skip(`no namespace of our own here: ${complained}`);
+    assert.equal(said, 'store_unavailable\n', complained);
+  });
+
   it('refuses writes, reads on, and writes again by itself when there is room', async (t) => {
     const disk = join(scratch, 'filling');
     mkdirSync(disk);

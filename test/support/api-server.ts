@@ -8,7 +8,11 @@ import { type Api, type ApiOptions, startApi } from '../../src/api/api.ts';
 import type { HeartbeatReport } from '../../src/api/api-parts.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
-import { View } from '../../src/nameserver/view.ts';
+import { parseName } from '../../src/dns/name.ts';
+import { buildView } from '../../src/nameserver/build-view.ts';
+import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
+import { NameIndex } from '../../src/nameserver/name-index.ts';
+import type { View } from '../../src/nameserver/view.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { openMemoryStore } from '../../src/stores/memory.ts';
 import { foresightOf } from '../../src/wiring/foresight.ts';
@@ -54,7 +58,7 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
     }),
     heartbeat: (id, report) => beats.push({ id, report }),
     rollouts,
-    foresight: foresightOf(() => new View([]), registry),
+    foresight: foresightOf(() => viewOf(registry), registry, clock),
     ttlInForceSeconds: () => 5,
     reload: async () => ({ problems: [] }),
     status: () => ({ version: 'test' }),
@@ -78,6 +82,28 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
       await registry.stop();
     },
   };
+}
+
+/** The domain `service.local` as it is now. */
+function viewOf(registry: Registry): View {
+  const index = new NameIndex();
+  for (const { instance } of registry.instances()) index.put(instance, undefined);
+  const apex = parseName('service.local.');
+  return buildView(
+    {
+      zones: [],
+      domains: [{ apex, ttlSeconds: 5, negativeTtlSeconds: 5, maxAnswers: 8 }],
+      negativeTtlSeconds: 5,
+      serverAddresses: ['127.0.0.1'],
+      claimLocal: false,
+    },
+    {
+      index,
+      cursors: new Cursors(createCursorMemory(1 << 12)),
+      service: (name) => registry.service(name),
+      serviceCount: () => registry.serviceCount,
+    },
+  );
 }
 
 async function exchange(url: string, method: string, body: unknown, headers: Record<string, string>): Promise<Reply> {
