@@ -91,22 +91,10 @@ export function policyNews(
 /** The news that an instance is there: only what answers are made of. */
 export function memberNews(member: Member, place: number): RegistryNews {
   const { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth } = member;
-  const { id, service, address, port, ports, tags, meta, weight, ttlSeconds, zone } = instance;
   return {
     op: 'member',
     member: {
-      instance: {
-        id,
-        service,
-        address,
-        port,
-        ports,
-        tags,
-        meta,
-        weight,
-        ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-        ...(zone === undefined ? {} : { zone }),
-      },
+      instance: answeringInstance(instance),
       status,
       ...(lastAnswerableMs === undefined ? {} : { lastAnswerableMs }),
       ...(isFailing ? { isFailing } : {}),
@@ -144,7 +132,20 @@ export function tellMember(member: Member): ToldMember {
 export function memberOf(service: string, told: ToldMember): Member {
   const [id, address, port, status, weight, tags, ports, meta, ttlSeconds, ...few] = told;
   const [lastAnswerableMs, isFailing = false, zone, connections, latencyMs, warmth] = few;
-  const instance = {
+  const parts = { id, service, address, port, ports, tags, meta, weight, ttlSeconds, zone };
+  const instance = answeringInstance(parts);
+  return { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth };
+}
+
+/** Only what an answer can hold, without what is not set. */
+function answeringInstance(
+  parts: Omit<AnsweringInstance, 'ttlSeconds' | 'zone'> & {
+    readonly ttlSeconds?: number | undefined;
+    readonly zone?: string | undefined;
+  },
+): AnsweringInstance {
+  const { id, service, address, port, ports, tags, meta, weight, ttlSeconds, zone } = parts;
+  return {
     id,
     service,
     address,
@@ -156,5 +157,4 @@ export function memberOf(service: string, told: ToldMember): Member {
     ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
     ...(zone === undefined ? {} : { zone }),
   };
-  return { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth };
 }
