@@ -17,7 +17,7 @@ const MAX_DURATION_MS = 3_600_000;
 /** Requests of all clients together: some seconds of work for each policy. */
 const MAX_REQUESTS = 500_000;
 /** Reports of instances in the simulated time. */
-const MAX_REPORTS = 1_000_000;
+const MAX_REPORTS = 500_000;
 const MAX_FAILURES = 100;
 const MAX_SERVICE_TIMES = 5000;
 const PICKS: readonly Picks[] = ['first', 'any'];

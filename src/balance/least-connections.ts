@@ -62,6 +62,11 @@ export function leastConnections(candidates: readonly Candidate[], purpose?: Pla
   );
 }
 
+/** Forget what was learned for questions that begin with `space`. */
+export function forgetLearned(space: string): void {
+  for (const question of [...memory.keys()]) if (question.startsWith(space)) forget(question);
+}
+
 function remember(question: string, learned: ReadonlyMap<string, Learned>): void {
   forget(question);
   memory.set(question, learned);

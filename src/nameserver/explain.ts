@@ -116,8 +116,9 @@ export function explain(
   const { branches } = dynamic.pool.answers;
   const { routes, ways } = branches.explain(draw);
   const looked = ways.map(({ branch, part }) => lookAt(dynamic.pool!, branch, part, type, draw, trace, service));
+  const named = new Set(branches.registered);
   const instances = [...service.instances.values()].map((member) =>
-    explainMember(member, looked, new Set(branches.registered).has(member), type, service),
+    explainMember(member, looked, named.has(member), type, service),
   );
   const isAnswered = looked.some(({ set }) => set.plan.size > 0);
   return {
@@ -142,6 +143,7 @@ interface Looked {
   readonly set: PreparedSet;
   readonly drawn: ReadonlyMap<Member, { readonly first: number; readonly included: number }>;
   readonly answerable: ReadonlySet<Member>;
+  readonly active: ReadonlySet<Member>;
   readonly registered: ReadonlySet<Member>;
 }
 
@@ -178,6 +180,7 @@ function lookAt(
     set,
     drawn: drawShares(set, holders, draw),
     answerable: new Set(branch.pool.answerable),
+    active: new Set(branch.pool.active),
     registered: new Set(branch.pool.registered),
   };
 }
@@ -253,7 +256,7 @@ const TAGS = { reason: 'tags', text: 'does not have all tags of the name' } as c
 /** Why a member is in the answers of one way, or is not. */
 function whyHere(
   member: Member,
-  { way, branch, answers, set, drawn, answerable, registered }: Looked,
+  { way, branch, answers, set, drawn, answerable, active, registered }: Looked,
   type: number,
   { policy }: AnsweringService,
 ): { reason: InstanceReason; text: string } {
@@ -275,9 +278,9 @@ function whyHere(
   const result = drawn.get(member);
   if (result === undefined) {
     const isOfType = type === TYPE.A || type === TYPE.AAAA;
-    if (isOfType && !pool.active.includes(member)) {
-      const active = way.tiers.find(({ isActive }) => isActive)?.tier;
-      return { reason: 'tier', text: `tier ${pool.tierOf(member)}; tier ${active} answers` };
+    if (isOfType && !active.has(member)) {
+      const tier = way.tiers.find(({ isActive }) => isActive)?.tier;
+      return { reason: 'tier', text: `tier ${pool.tierOf(member)}; tier ${tier} answers` };
     }
     return { reason: 'type', text: `has nothing for ${formatType(type)} here` };
   }

@@ -70,13 +70,18 @@ export const REPORT_MS = 1000;
 const MAX_SAMPLES = 200_000;
 const MAX_LOOKS = 1000;
 /** Events between two pauses. */
-const EVENTS = 200;
+const EVENTS = 20;
 
 /** Simulate one policy. Pauses often; what it yields means nothing. */
 export function* simulate(simulation: Simulation, policy: Policy | undefined): Generator<void, SimulationResult> {
   const run = new Run(simulation, policy);
-  while (run.step()) yield;
-  return yield* run.result();
+  try {
+    yield;
+    while (run.step()) yield;
+    return yield* run.result();
+  } finally {
+    run.close();
+  }
 }
 
 /** What clients have of an answer. */
@@ -106,7 +111,8 @@ class Run {
   readonly #turns: { atMs: number; instance: number; isFailing: boolean }[];
   /** By client and instance. */
   readonly #used = new Map<number, number>();
-  readonly #samples: number[][];
+  readonly #samples: readonly Int32Array[];
+  #looks = 0;
   readonly #lookMs: number;
   #nextLookMs = 0;
   #nextReportMs = REPORT_MS;
@@ -140,8 +146,10 @@ class Run {
         { atMs: atMs + forMs, instance, isFailing: false },
       ])
       .sort((a, b) => b.atMs - a.atMs);
-    this.#samples = service.instances.map(() => []);
-    this.#lookMs = durationMs / Math.max(1, Math.min(MAX_LOOKS, Math.floor(MAX_SAMPLES / Math.max(1, count))));
+    const looks = Math.max(1, Math.min(MAX_LOOKS, Math.floor(MAX_SAMPLES / Math.max(1, count))));
+    this.#lookMs = durationMs / looks;
+    // Adding up may bring in one more.
+    this.#samples = service.instances.map(() => new Int32Array(looks + 1));
     for (let client = 0; client < clients; client++) this.#events.push(this.#gapMs(), client);
   }
 
@@ -161,17 +169,24 @@ class Run {
     return true;
   }
 
+  close(): void {
+    this.#service.close();
+  }
+
   *result(): Generator<void, SimulationResult> {
     const served = this.#requests.reduce((sum, each) => sum + each, 0);
     const loads: SimulatedLoad[] = [];
+    const all = new Int32Array(this.#samples.length * this.#looks);
     for (const [index, samples] of this.#samples.entries()) {
-      const sorted = Int32Array.from(samples).sort();
+      const sorted = samples.subarray(0, this.#looks).sort();
+      all.set(sorted, index * this.#looks);
       const requests = this.#requests[index]!;
       const share = served === 0 ? 0 : requests / served;
       loads.push({ requests, share, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) });
       if (index % 64 === 0) yield;
     }
-    const all = Int32Array.from(this.#samples.flat()).sort();
+    yield;
+    all.sort();
     yield;
     return {
       loads,
@@ -293,7 +308,8 @@ class Run {
   }
 
   #look(): void {
-    for (const [index, samples] of this.#samples.entries()) samples.push(this.#inFlight[index]!);
+    for (const [index, samples] of this.#samples.entries()) samples[this.#looks] = this.#inFlight[index]!;
+    this.#looks++;
     this.#nextLookMs += this.#lookMs;
   }
 

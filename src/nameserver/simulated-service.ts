@@ -1,5 +1,6 @@
 // simulated-service.ts -- a service as it would be under a policy: answered by the code that answers, its time made up
 
+import { forgetLearned } from '../balance/least-connections.ts';
 import { TYPE } from '../dns/codes.ts';
 import { type InstanceState, isAnswerable, type Readings, type Status } from '../registry/instance.ts';
 import type { LoadReport } from '../registry/load-report.ts';
@@ -44,6 +45,7 @@ export class SimulatedService {
   readonly #policy: Policy | undefined;
   readonly #domain: DomainNames;
   readonly #name: string;
+  readonly #space = `simulation ${++spaces} `;
   readonly #type: number;
   readonly #states: Map<string, InstanceState>;
   readonly #ids: readonly string[];
@@ -73,7 +75,7 @@ export class SimulatedService {
       ]),
     );
     const service = { name, policy, rollout, instances: this.#states };
-    const cursors = new Cursors(createCursorMemory(CURSOR_PLACES), `simulation ${++spaces} `);
+    const cursors = new Cursors(createCursorMemory(CURSOR_PLACES), this.#space);
     const index = new NameIndex();
     for (const { instance } of instances) index.put(instance, undefined);
     this.#domain = domain.over({
@@ -82,6 +84,11 @@ export class SimulatedService {
       service: (asked) => (asked === name ? service : undefined),
       serviceCount: () => 1,
     });
+  }
+
+  /** It is over: leave nothing behind. */
+  close(): void {
+    forgetLearned(this.#space);
   }
 
   /** The answer to this client now. */

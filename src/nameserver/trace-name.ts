@@ -82,13 +82,13 @@ export function traceName(name: Name, type: number, view: View, draw: QueryDraw)
   return end('alias-loop', RCODE.NOERROR, `the aliases go round, or there are more than ${MAX_ALIASES}`);
 }
 
-/** The service that a name would belong to, by its labels alone; undefined where none could be meant. */
+/** The service that a name would belong to, by its labels alone; `addr`, which is none, for those of addresses. */
 export function meantService(name: Name, served: ServedZone | undefined): string | undefined {
   if (served?.domain === undefined) return undefined;
   const labels = foldedLabels(name);
   const below = labels.slice(0, labels.length - labelCount(served.zone.apex));
   const last = below.at(-1);
-  if (last === undefined || last === 'addr') return undefined;
+  if (last === undefined) return undefined;
   return last.startsWith('_') ? below[0]!.replace(/^_/, '') : last;
 }
 
@@ -126,6 +126,7 @@ function whatStands(
 function whyMissing(owner: Name, served: ServedZone): string {
   const service = meantService(owner, served);
   if (service === undefined) return 'there is no such name';
+  if (service === 'addr') return 'no instance has this address';
   if (served.domain?.knows(service) !== true)
     return `no service '${service}' is known: it has no instance and no policy`;
   return `service '${service}' has no such name: no instance, in any status, has all these tags or this port`;

@@ -46,9 +46,20 @@ async function inSlices<T>(work: Generator<void, T>, clock: Clock, signal: Abort
     const endsMs = clock.monotonicMs() + SLICE_MS;
     do {
       const step = work.next();
-      if (step.done) return step.value;
+      if (step.done) {
+        // What is made of it is work as well.
+        await othersFirst(clock);
+        return step.value;
+      }
     } while (clock.monotonicMs() < endsMs);
-    if (signal.aborted) throw new CodedError('stopping', 'nobody waits for the simulation any more');
-    await new Promise<void>((resolve) => clock.afterTurn(resolve));
+    if (signal.aborted) {
+      work.return(undefined as never);
+      throw new CodedError('stopping', 'nobody waits for the simulation any more');
+    }
+    await othersFirst(clock);
   }
+}
+
+function othersFirst(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.afterTurn(resolve));
 }

@@ -181,7 +181,7 @@ describe('tokens', () => {
     assert.equal(await explain('carts', 'cart-none.service.local'), 200);
     assert.equal(await explain('carts', 'tag.cart.service.local'), 200);
     assert.equal(await explain('carts', '_http._tcp.cart.service.local'), 200);
-    for (const name of ['secret', 'nobody', 'cart.secret', '_secret._tcp', 'cart.nobody']) {
+    for (const name of ['secret', 'nobody', 'cart.secret', '_secret._tcp', 'cart.nobody', '10-0-0-1.addr']) {
       const { status, body } = await guarded.call(
         'GET',
         `/v1/explain?name=${name}.service.local`,

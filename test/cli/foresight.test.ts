@@ -102,6 +102,30 @@ describe('rollcall simulate', () => {
   });
 });
 
+describe('docs/foresight.md', () => {
+  it('shows what the commands print', async (t) => {
+    const shop = await openApiServer();
+    t.after(() => shop.close());
+    const put = (service: string, id: string, instance: object) =>
+      shop.call('PUT', `/v1/services/${service}/instances/${id}`, { port: 80, ...instance });
+    await put('cart-service', 'cart-1', { address: '10.0.0.1' });
+    await put('cart-service', 'cart-2', { address: '10.0.0.2', weight: 3 });
+    await put('cart-service', 'canary', { address: '10.0.0.9', tags: ['v2'] });
+    const check = { id: 'http', type: 'http', url: '/health', initial: 'critical' };
+    await put('cart-service', 'cart-3', { address: '10.0.0.3', checks: [check] });
+    const routes = [{ match: { tags: ['v2'] }, percent: 5 }];
+    await shop.call('PUT', '/v1/services/cart-service/policy', { strategy: 'weighted', routes });
+    for (const i of [1, 2, 3, 4]) await put('web', `web-${i}`, { address: `10.0.0.${i}` });
+    const text = readFileSync(join(import.meta.dirname, '../../docs/foresight.md'), 'utf8');
+    const examples = [...text.matchAll(/^```console\n\$ rollcall (.*)\n([\s\S]*?)^```$/gm)];
+    assert.equal(examples.length, 2);
+    for (const [, argv, wanted] of examples) {
+      const { out } = await runCommand([...argv!.split(' '), '--http', shop.url]);
+      assert.equal(out, wanted, argv);
+    }
+  });
+});
+
 describe('charts', () => {
   const chart = { title: 'a <b> & "c"', name: 'n', beforeName: 'm' };
 

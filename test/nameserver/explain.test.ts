@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePrefix } from '../../src/base/ip.ts';
-import { formatRcode, parseType } from '../../src/dns/codes.ts';
+import { formatRcode, parseType, TYPE } from '../../src/dns/codes.ts';
+import { encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { parseName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { prefixClient } from '../../src/nameserver/client.ts';
@@ -54,6 +55,7 @@ describe('where a name leads', () => {
     ['web.service.local. ANY', 'answer', /HINFO/],
     ['addr.service.local. A', 'nodata', /only names below/],
     ['10-0-0-1.addr.service.local. A', 'answer', /has this address/],
+    ['10-0-0-9.addr.service.local. A', 'nxdomain', /no instance has this address/],
     ['10-0-0-1.addr.service.local. AAAA', 'nodata', /one for A/],
     ['empty.service.local. A', 'nodata', /a policy, but no instance/],
     ['constructor.service.local. A', 'nxdomain', /no service/],
@@ -188,6 +190,42 @@ describe('shares', () => {
           assert.ok(Math.abs(a - b) < 0.02, `${what} of ${address}: told ${a}, answered ${b}`);
         near(share, (first.get(address) ?? 0) / asked, 'first');
         near(inclusion, (included.get(address) ?? 0) / asked, 'in the answer');
+      }
+    });
+  }
+});
+
+describe('a million answers', () => {
+  const policies: readonly (readonly [policy: object, shares: readonly number[]])[] = [
+    [{ strategy: 'weighted', maxAnswers: 2 }, [0.1, 0.2, 0.3, 0.4]],
+    [{ strategy: 'random', maxAnswers: 2 }, [0.25, 0.25, 0.25, 0.25]],
+  ];
+  for (const [policy, wanted] of policies) {
+    it(`begin as explained: ${JSON.stringify(policy)}`, async () => {
+      const server = await NameServer.open();
+      for (const [i, weight] of [1, 2, 3, 4].entries()) {
+        await server.register('web', `web-${i}`, { address: `10.0.0.${i + 1}`, port: 80, weight });
+      }
+      await server.setPolicy('web', policy);
+      const told = explained(server, 'web.service.local. A');
+      const question = { name: parseName('web.service.local.'), type: TYPE.A, class: 1 };
+      const query = encodeMessage(queryMessage(1, question));
+      const out = new Uint8Array(512);
+      const client = prefixClient(parsePrefix('127.0.0.1')!);
+      // Behind the question: a pointer to the name, type, class, TTL and length, and then the first address.
+      const lastOctet = query.length + 12 + 3;
+      const counts = [0, 0, 0, 0];
+      const answers = 1_000_000;
+      for (let i = 0; i < answers; i++) {
+        server.handler.respond(query, 'udp', out, client);
+        counts[out[lastOctet]! - 1]! += 1;
+      }
+      for (const { member, share } of told.instances) {
+        const index = Number(member.instance.id.slice('web-'.length));
+        const got = counts[index]! / answers;
+        assert.ok(Math.abs(got - wanted[index]!) < 0.005, `${member.instance.id}: ${got}`);
+        // Told by ten thousand draws, where chance decides.
+        assert.ok(Math.abs(got - share) < 0.02, `${member.instance.id}: ${got}, explained as ${share}`);
       }
     });
   }
