@@ -13,10 +13,14 @@ export interface BenchCase {
   /** Share of the queries that ask for a name that is not there. */
   readonly nxdomainShare: number;
   readonly edns: boolean;
-  /** CPU per answer may be at most this many times the base case's. */
-  readonly maxRatioToBase?: number;
+  /** Of all services; default round-robin. */
+  readonly strategy?: string;
+  /** CPU per answer may be at most this many times that of the other case (default the base case). */
+  readonly maxRatio?: number;
+  readonly comparedWith?: string;
 }
 
+const BIG_SHAPE = { services: 1, instances: 5000, nxdomainShare: 0, edns: false };
 const BASE_SHAPE = { services: 1000, instances: 5, nxdomainShare: 0, edns: false };
 
 /** Other servers are measured in this one only. */
@@ -30,23 +34,31 @@ export const CASES: readonly BenchCase[] = [
     title: 'the same with EDNS and 20 % NXDOMAIN',
     nxdomainShare: 0.2,
     edns: true,
-    maxRatioToBase: 1.15,
+    maxRatio: 1.15,
   },
   {
     ...BASE_SHAPE,
     name: '100k-services',
     title: '100,000 services of 5 instances',
     services: 100_000,
-    maxRatioToBase: 1.25,
+    maxRatio: 1.25,
   },
-  {
+  { ...BIG_SHAPE, name: 'one-big-service', title: 'one service of 5,000 instances, 8 to an answer', maxRatio: 1.25 },
+  ...['random', 'weighted', 'least-connections', 'latency', 'hash', 'subset', 'failover'].map((strategy) => ({
     ...BASE_SHAPE,
-    name: 'one-big-service',
-    title: 'one service of 5,000 instances, 8 to an answer',
-    services: 1,
-    instances: 5000,
-    maxRatioToBase: 1.25,
-  },
+    name: strategy,
+    title: `1,000 services of 5 instances by ${strategy}`,
+    strategy,
+    maxRatio: 1.15,
+  })),
+  ...['hash', 'subset'].map((strategy) => ({
+    ...BIG_SHAPE,
+    name: `${strategy}-big`,
+    title: `one service of 5,000 instances by ${strategy}`,
+    strategy,
+    maxRatio: 1.15,
+    comparedWith: 'one-big-service',
+  })),
 ];
 
 const SRV_SHARE = 0.3;

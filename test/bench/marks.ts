@@ -22,11 +22,11 @@ export function findMarks(summaries: readonly Summary[]): Mark[] {
     mark('Rollcall / the cheaper of NSD and Knot DNS', rollcall, cheapest, 1),
     mark('Rollcall / gdnsd', rollcall, cpuOf('gdnsd'), 1.05),
     mark('Rollcall on node:dgram / bare node:dgram echo', cpuOf('rollcall-dgram'), cpuOf('dgram-echo'), 1.2),
-    ...CASES.map(({ name, title, maxRatioToBase = 1 }) =>
-      name === BASE_CASE.name
-        ? []
-        : mark(`${title} / ${BASE_CASE.title}`, cpuOf('rollcall', name), rollcall, maxRatioToBase),
-    ),
+    ...CASES.map(({ name, title, maxRatio = 1, comparedWith = BASE_CASE.name }) => {
+      const other = CASES.find((each) => each.name === comparedWith)?.title;
+      const [cpuUs, otherUs] = [cpuOf('rollcall', name), cpuOf('rollcall', comparedWith)];
+      return name === BASE_CASE.name ? [] : mark(`${title} / ${other}`, cpuUs, otherUs, maxRatio);
+    }),
   ].flat();
 }
 

@@ -65,7 +65,7 @@ export class MeasuredServer {
     progress: (share: number) => void,
   ): Promise<MeasuredServer> {
     const folder = mkdtempSync(join(scope.folder, `${contestant.name}-`));
-    const content = zoneContent(benchCase.services, benchCase.instances);
+    const content = zoneContent(benchCase.services, benchCase.instances, benchCase.strategy);
     const queryFile = join(folder, 'queries');
     writeFileSync(queryFile, queryLines(benchCase, content));
     const port = await freePort();

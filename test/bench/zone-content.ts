@@ -18,11 +18,14 @@ export interface ZoneContent {
   readonly apex: string;
   readonly ttlSeconds: number;
   readonly services: readonly BenchService[];
+  /** Of Rollcall's policies; undefined: none are set. */
+  readonly strategy?: string | undefined;
 }
 
 /** A zone of `services` services of `instances` instances each; at most 2^24 instances in all. */
-export function zoneContent(services: number, instances: number): ZoneContent {
+export function zoneContent(services: number, instances: number, strategy?: string): ZoneContent {
   return {
+    strategy,
     apex: 'service.local',
     ttlSeconds: 5,
     services: Array.from({ length: services }, (_, service) => ({

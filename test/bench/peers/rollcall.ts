@@ -45,7 +45,11 @@ function prepare({ folder, port, content }: Setting, workers: number): Launch {
   return {
     command: process.execPath,
     args: [MAIN, 'serve', '--config', configFile, '--ready-file', readyFile],
-    ...(configured ? {} : { load: async (progress) => registerAll(await apiUrl(readyFile), content, progress) }),
+    load: async (progress) => {
+      const url = await apiUrl(readyFile);
+      if (!configured) await registerAll(url, content, progress);
+      if (content.strategy !== undefined) await setPolicies(url, content.services, content.strategy);
+    },
     confirm: async () => confirmPath(await apiUrl(readyFile), workers === 0 ? 'dgram' : 'shards'),
   };
 }
@@ -70,6 +74,18 @@ async function confirmPath(url: string, wanted: string): Promise<void> {
   const response = await fetch(`${url}/v1/status`);
   const { dns } = (await response.json()) as { dns: { udp?: string } };
   if (dns.udp !== wanted) throw new Error(`Rollcall answers by ${dns.udp ?? 'an unknown path'}, not by ${wanted}`);
+}
+
+async function setPolicies(url: string, services: ZoneContent['services'], strategy: string): Promise<void> {
+  for (const { label } of services) {
+    const response = await fetch(`${url}/v1/services/${label}/policy`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ strategy }),
+    });
+    if (!response.ok) throw new Error(`setting the policy of ${label}: HTTP ${response.status}`);
+    await response.arrayBuffer();
+  }
 }
 
 async function registerAll(url: string, { services }: ZoneContent, progress: (share: number) => void): Promise<void> {
