@@ -44,7 +44,8 @@ export const CASES: readonly BenchCase[] = [
     maxRatio: 1.25,
   },
   { ...BIG_SHAPE, name: 'one-big-service', title: 'one service of 5,000 instances, 8 to an answer', maxRatio: 1.25 },
-  ...['random', 'weighted', 'least-connections', 'latency', 'hash', 'subset', 'failover'].map((strategy) => ({
+  // Not `failover`: its SRV records have priorities of their own, so the answers are not those of the base case.
+  ...['random', 'weighted', 'least-connections', 'latency', 'hash', 'subset'].map((strategy) => ({
     ...BASE_SHAPE,
     name: strategy,
     title: `1,000 services of 5 instances by ${strategy}`,
