@@ -6,6 +6,7 @@ import { hash } from '../../src/balance/hash.ts';
 import type { Candidate } from '../../src/balance/plan.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import {
+  addressCandidates,
   candidatesOf,
   chiSquareDeviation,
   countPlaces,
@@ -17,11 +18,6 @@ import {
 } from '../conformance/strategies.ts';
 
 testStrategy('hash', hash);
-
-/** Instances as they lie in a network, of weights 1 to `weights`. */
-function addresses(count: number, weights = 1): Candidate[] {
-  return Array.from({ length: count }, (_, i) => ({ key: `10.7.${i >> 8}.${i & 255}`, weight: 1 + (i % weights) }));
-}
 
 /** Who is first for each of `clients` clients. */
 function firsts(candidates: readonly Candidate[], clients: number): string[] {
@@ -38,7 +34,7 @@ describe('hash', () => {
   for (const count of [2, 3, 10, 31, 100]) {
     it(`shares ${count} of one weight evenly among random clients`, () => {
       const deviation = chiSquareDeviation(
-        firstPlaces(hash(addresses(count)), 1, 200_000, count),
+        firstPlaces(hash(addressCandidates(count)), 1, 200_000, count),
         new Array(count).fill(1),
       );
       assert.ok(deviation < LIKELY, `${deviation}`);
@@ -54,14 +50,14 @@ describe('hash', () => {
 
   it('shares 5,000 with nobody above 1.3 times the mean', () => {
     // Sixteen places of each client: about a million in all. Nobody is favoured, as the deviation says; the rest is chance.
-    const { included } = countPlaces(hash(addresses(5000), { limit: 16 }), 16, 60_000);
+    const { included } = countPlaces(hash(addressCandidates(5000), { limit: 16 }), 16, 60_000);
     assert.ok(chiSquareDeviation(included, new Array(5000).fill(1)) < LIKELY, 'more uneven than by chance');
     const mean = (16 * 60_000) / 5000;
     assert.ok(Math.max(...included) <= 1.3 * mean, `${Math.max(...included)} of ${mean}`);
   });
 
   it('shares evenly also among neighbours: clients whose hashes count up', () => {
-    const plan = hash(addresses(10));
+    const plan = hash(addressCandidates(10));
     const counts = new Array<number>(10).fill(0);
     const order = new Uint16Array(10);
     for (let client = 0; client < 50_000; client++) {
@@ -78,7 +74,7 @@ describe('hash', () => {
     [500, 4],
   ] as const) {
     it(`moves only the clients of one that leaves ${count} of weight 1 to ${weights}`, () => {
-      const all = addresses(count, weights);
+      const all = addressCandidates(count, weights);
       const gone = all[count >> 1]!;
       const [before, after] = [firsts(all, 20_000), firsts(all.toSpliced(count >> 1, 1), 20_000)];
       const moved = before.filter((key, client) => key !== after[client]);
@@ -92,7 +88,7 @@ describe('hash', () => {
   }
 
   it('moves clients only to one that gets heavier', () => {
-    const all = addresses(10);
+    const all = addressCandidates(10);
     const heavier = all.with(4, { ...all[4]!, weight: 2 });
     const [before, after] = [firsts(all, 20_000), firsts(heavier, 20_000)];
     const moved = after.filter((key, client) => key !== before[client]);
@@ -101,7 +97,7 @@ describe('hash', () => {
 
   it('does not depend on the order of the candidates, nor on the plan that was asked before', () => {
     for (const count of [5, 300]) {
-      const all = addresses(count, 3);
+      const all = addressCandidates(count, 3);
       const expected = firsts(all, 2000);
       assert.deepEqual(firsts(all.toReversed(), 2000), expected);
       assert.deepEqual(firsts(all, 2000), expected);
@@ -117,7 +113,7 @@ describe('hash', () => {
   });
 
   it('gives shorter answers the beginning of longer ones', () => {
-    const plan = hash(addresses(40, 3), { limit: 3 });
+    const plan = hash(addressCandidates(40, 3), { limit: 3 });
     for (let client = 0; client < 50; client++) {
       const long = drawOnce(plan, 40, 0, seededRandom(1), client);
       assert.deepEqual(drawOnce(plan, 3, 0, seededRandom(1), client), long.slice(0, 3));

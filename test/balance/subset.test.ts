@@ -6,6 +6,7 @@ import type { Candidate } from '../../src/balance/plan.ts';
 import { subset } from '../../src/balance/subset.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import {
+  addressCandidates,
   candidatesOf,
   chiSquareDeviation,
   countPlaces,
@@ -17,10 +18,6 @@ import {
 } from '../conformance/strategies.ts';
 
 testStrategy('subset', subset);
-
-function addresses(count: number, weights = 1): Candidate[] {
-  return Array.from({ length: count }, (_, i) => ({ key: `10.7.${i >> 8}.${i & 255}`, weight: 1 + (i % weights) }));
-}
 
 /** The keys that each of `clients` clients gets. */
 function sets(candidates: readonly Candidate[], clients: number, limit: number): Set<string>[] {
@@ -41,7 +38,7 @@ function countMoved(before: readonly Set<string>[], after: readonly Set<string>[
 describe('subset', () => {
   it('gives a client the same few each time, and each of them the first place as often', () => {
     for (const count of [12, 40, 500]) {
-      const plan = subset(addresses(count), { limit: 4 });
+      const plan = subset(addressCandidates(count), { limit: 4 });
       const random = seededRandom(count);
       const seen = new Map<number, number>();
       for (let turn = 0; turn < 4000; turn++) {
@@ -54,7 +51,7 @@ describe('subset', () => {
   });
 
   it('gives a client all of them when they fit', () => {
-    assert.equal(new Set(drawOnce(subset(addresses(8), { limit: 8 }), 8, 0, seededRandom(1), 5)).size, 8);
+    assert.equal(new Set(drawOnce(subset(addressCandidates(8), { limit: 8 }), 8, 0, seededRandom(1), 5)).size, 8);
   });
 
   for (const [count, limit] of [
@@ -64,7 +61,7 @@ describe('subset', () => {
     [100, 3],
   ] as const) {
     it(`shares ${count} of one weight evenly, ${limit} for each client`, () => {
-      const plan = subset(addresses(count), { limit });
+      const plan = subset(addressCandidates(count), { limit });
       const { first, included } = countPlaces(plan, limit, 100_000, count);
       const even = new Array<number>(count).fill(1);
       assert.ok(chiSquareDeviation(first, even) < LIKELY, `first places ${first}`);
@@ -96,7 +93,7 @@ describe('subset', () => {
   ] as const) {
     it(`moves few when one of ${count} of weight 1 to ${weights} leaves or comes`, () => {
       const clients = 5000;
-      const all = addresses(count, weights);
+      const all = addressCandidates(count, weights);
       const others = all.toSpliced(count >> 1, 1);
       const [more, fewer] = [sets(all, clients, limit), sets(others, clients, limit)];
       const gone = all[count >> 1]!;
@@ -109,6 +106,6 @@ describe('subset', () => {
   }
 
   it('does not depend on the order of the candidates', () => {
-    assert.deepEqual(sets(addresses(50, 3), 500, 5), sets(addresses(50, 3).toReversed(), 500, 5));
+    assert.deepEqual(sets(addressCandidates(50, 3), 500, 5), sets(addressCandidates(50, 3).toReversed(), 500, 5));
   });
 });

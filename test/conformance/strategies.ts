@@ -11,6 +11,11 @@ export function candidatesOf(...weights: number[]): Candidate[] {
   return weights.map((weight, index) => ({ key: String(index), weight }));
 }
 
+/** Instances as they lie in a network, of weights 1 to `weights`. */
+export function addressCandidates(count: number, weights = 1): Candidate[] {
+  return Array.from({ length: count }, (_, i) => ({ key: `10.7.${i >> 8}.${i & 255}`, weight: 1 + (i % weights) }));
+}
+
 /** What a draw goes by: chance by `random`, and a client, who is another one in every draw unless it is given. */
 export function drawState(random: Random, client?: number): DrawState {
   return {
