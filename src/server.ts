@@ -11,38 +11,24 @@ import { errorMessage, formatProblem, LocatedError, type Problem } from './base/
 import { type Endpoint, formatEndpoint } from './base/ip.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetricsRegistry } from './base/metrics.ts';
-import { systemRandom } from './base/random.ts';
 import type { Config } from './config/config.ts';
 import { FileWatch } from './config/file-watch.ts';
 import { readZones, type ZoneFiles } from './config/zone-files.ts';
-import { formatName } from './dns/name.ts';
-import { soaSerial } from './dns/rdata/basic.ts';
-import { buildView } from './nameserver/build-view.ts';
-import { Cursors, createCursorMemory } from './nameserver/cursors.ts';
-import { NameIndex } from './nameserver/name-index.ts';
-import { QueryHandler } from './nameserver/query.ts';
-import { QueryCounters } from './nameserver/query-counters.ts';
-import type { RegistryNames } from './nameserver/registry-names.ts';
-import { ServicePlaces } from './nameserver/service-places.ts';
-import { timedAnswers } from './nameserver/timed-answers.ts';
-import { currentSoa, View, type ViewState } from './nameserver/view.ts';
-import type { Change } from './registry/change.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
 import type { RunningSchedules } from './schedule/maintenance-schedules.ts';
 import type { StoreClaim } from './stores/store-claim.ts';
 import { STORES } from './stores/stores.ts';
+import { DataPlane } from './wiring/data-plane.ts';
 import { foresightOf } from './wiring/foresight.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
-import { DnsListeners } from './wiring/listeners.ts';
 import { startMaintenance } from './wiring/maintenance.ts';
 import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
 import { needRestart } from './wiring/restart-needs.ts';
-import { Shards } from './wiring/shards.ts';
 import { startTimedWork, type TimedWork } from './wiring/timed-work.ts';
 import { tlsContents } from './wiring/tls-files.ts';
 import { TtlNotes } from './wiring/ttl-notes.ts';
-import { domainSettings, instanceRules, shadowWarnings, viewPlan } from './wiring/view-plan.ts';
+import { domainSettings, instanceRules, shadowWarnings } from './wiring/view-plan.ts';
 
 const clock = systemClock;
 
@@ -90,16 +76,7 @@ class Server implements RunningServer {
   readonly #options: ServerOptions;
   readonly #log: Logger;
   readonly #metrics: MetricsRegistry = createMetricsRegistry();
-  readonly #counters = new QueryCounters();
-  readonly #places = new ServicePlaces();
-  readonly #cursorMemory = createCursorMemory();
-  readonly #cursors = new Cursors(this.#cursorMemory);
-  /** Undefined when node:dgram answers UDP on the main thread, for the reason given. */
-  readonly #shards: Shards | undefined;
-  readonly #noShards: string | undefined;
-  readonly #query: QueryHandler;
-  readonly #listeners: DnsListeners;
-  readonly #index = new NameIndex();
+  readonly #dns: DataPlane;
   readonly #ttls = new TtlNotes({
     clock,
     domains: () => domainSettings(this.#config.dns),
@@ -127,47 +104,21 @@ class Server implements RunningServer {
     // Standard output belongs to what people read; logs go beside it.
     this.#log = createLogger(options.config.log.level, pino.destination({ fd: 2, sync: true }));
     this.#countReload = exposeReloadMetrics(this.#metrics);
-    this.#query = new QueryHandler(new View([]), {
-      random: systemRandom,
-      counters: this.#counters,
-      placeOf: (service) => this.#places.of(service),
-      maxUdpSize: options.config.dns.maxUdpSize,
-      onFailure: (error) => this.#log.error({ err: error }, 'a query could not be answered'),
-    });
-    const respond = this.#query.respond.bind(this.#query);
-    const answer = timedAnswers(respond, this.#counters, clock);
-    const started = Shards.start({
-      workers: options.config.dns.workers,
-      cursorMemory: this.#cursorMemory,
-      places: this.#places,
-      log: this.#log,
-    });
-    const shards = typeof started === 'string' ? undefined : started;
-    this.#shards = shards;
-    this.#noShards = typeof started === 'string' ? started : undefined;
-    if (shards === undefined) this.#log.info({ reason: this.#noShards }, 'UDP is answered on the main thread');
-    const allCounters = () => [this.#counters, ...(shards?.counters() ?? [])];
-    exposeQueryMetrics(this.#metrics, allCounters, this.#places);
-    this.#listeners = new DnsListeners({
-      answer,
-      clock,
-      log: this.#log,
-      onPortZero: () => this.#counters.dropped('port'),
-      ...(shards === undefined ? {} : { openUdp: async (endpoint) => shards.pool.open(endpoint) }),
-    });
+    this.#dns = new DataPlane({ clock, log: this.#log, dns: options.config.dns });
+    exposeQueryMetrics(this.#metrics, () => this.#dns.counters(), this.#dns.places);
     this.#watch = new FileWatch({ clock, log: this.#log, onChange: () => void this.reload() });
   }
 
   get addresses(): RunningServer['addresses'] {
-    return { dns: this.#listeners.endpoints, http: this.#api?.addresses ?? [] };
+    return { dns: this.#dns.endpoints, http: this.#api?.addresses ?? [] };
   }
 
   async start(): Promise<void> {
     const config = this.#config;
     this.#zones = readZonesOf(config);
-    this.#setView(config, this.#zones);
+    this.#dns.setView(config.dns, this.#zones.zones);
     // Names are ours from the first packet on: SERVFAIL until the registry is loaded, never NXDOMAIN.
-    await this.#listeners.set(config.dns.listen);
+    await this.#dns.listen(config.dns);
     const path = config.store.kind === 'lmdb' ? config.store.path : '';
     const opened = await STORES[config.store.kind]({ path, log: this.#log, claim: this.#options.storeClaim });
     this.#store = timedStore(opened, this.#metrics, clock);
@@ -180,21 +131,19 @@ class Server implements RunningServer {
       onReport: (state, report) => this.#timed?.dynamics.report(state, report),
     });
     this.#registry = registry;
-    this.#followRegistry(registry);
+    this.#dns.follow(registry);
+    this.#ttls.noteAll(registry.services());
+    registry.onChange((change) => this.#ttls.note(change));
     registry.setStatic(config.services);
-    const told = { view: () => this.#query.view, shards: this.#shards };
-    this.#timed = startTimedWork(registry, { clock, log: this.#log, ...told });
-    exposeRegistryMetrics(this.#metrics, registry, this.#store, this.#places);
+    this.#timed = startTimedWork(registry, { clock, log: this.#log, dns: this.#dns });
+    exposeRegistryMetrics(this.#metrics, registry, this.#store, this.#dns.places);
     this.#health = startHealth(registry, config.health, {
       log: this.#log,
       metrics: this.#metrics,
       ownEndpoints: () => [...this.addresses.dns, ...this.addresses.http],
-      onFailing: (state) => {
-        this.#query.view.serviceChanged(state.instance.service);
-        this.#shards?.tellFailing(state);
-      },
+      onFailing: (state) => this.#dns.tellFailing(state),
     });
-    this.#setState({ isLoaded: true });
+    this.#dns.setState({ isLoaded: true });
     this.#api = await this.#startApi(registry, this.#timed);
     registry.openLeases();
     this.#schedules = startMaintenance(config.schedules, registry, this.#log);
@@ -224,51 +173,11 @@ class Server implements RunningServer {
     await this.#schedules?.stop();
     await this.#api?.close();
     await this.#timed?.stop();
-    await this.#listeners.close();
-    await this.#shards?.pool.close();
+    await this.#dns.close();
     await this.#health?.stop();
     await this.#registry?.stop();
     await this.#store?.close();
     if (wasReady) this.#log.info('stopped');
-  }
-
-  #setView(config: Config, { zones }: ZoneFiles): void {
-    const names: RegistryNames = {
-      index: this.#index,
-      cursors: this.#cursors,
-      service: (name) => this.#registry?.service(name),
-      serviceCount: () => this.#registry?.serviceCount ?? 0,
-    };
-    const plan = viewPlan(config.dns, zones);
-    this.#query.setView(buildView(plan, names), config.dns.maxUdpSize);
-    this.#shards?.setView(plan, config.dns.maxUdpSize);
-  }
-
-  #followRegistry(registry: Registry): void {
-    // Shards first: they take it in while this thread does its own part.
-    this.#shards?.introduce(registry);
-    for (const { instance } of registry.instances()) this.#index.put(instance, undefined);
-    this.#ttls.noteAll(registry.services());
-    this.#setState({ serialOffset: registry.sequence });
-    registry.onChange((change) => this.#applyChange(change));
-  }
-
-  #applyChange(change: Change): void {
-    const { kind, service, instance, before, sequence } = change;
-    const touched = [service];
-    if (instance !== undefined) {
-      if (kind === 'deregister') this.#index.remove(instance.instance);
-      else if (kind !== 'health') touched.push(...this.#index.put(instance.instance, before?.instance));
-    }
-    for (const each of touched) this.#query.view.serviceChanged(each);
-    this.#shards?.tell(change);
-    this.#setState({ serialOffset: sequence });
-    this.#ttls.note(change);
-  }
-
-  #setState(change: Partial<ViewState>): void {
-    Object.assign(this.#query.state, change);
-    this.#shards?.setState(this.#query.state);
   }
 
   #zoneWarnings(): Problem[] {
@@ -293,33 +202,20 @@ class Server implements RunningServer {
       rules: () => instanceRules(this.#config),
       heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
       rollouts,
-      foresight: foresightOf(() => this.#query.view, registry, clock),
+      foresight: foresightOf(() => this.#dns.view, registry, clock),
       ttlInForceSeconds: (instance) => this.#ttls.inForceSeconds(instance),
       reload: () => this.reload(),
       status: () => this.#status(),
-      readiness: () => ({ ready: this.#ready, stale: this.#query.state.isStale }),
+      readiness: () => ({ ready: this.#ready, stale: this.#dns.state.isStale }),
     });
   }
 
   #status(): object {
-    const { state, view } = this.#query;
     return {
       version: this.#options.version,
       node: process.version,
       startedAt: rfc3339(this.#startedMs),
-      dns: {
-        listen: texts(this.addresses.dns),
-        udp: this.#shards === undefined ? 'dgram' : 'shards',
-        ...(this.#shards === undefined
-          ? { reason: this.#noShards }
-          : { shards: this.#shards.pool.count, replaced: this.#shards.replaced }),
-        zones: view.zones.map((served) => ({
-          apex: formatName(served.zone.apex),
-          file: served.zone.file,
-          serial: soaSerial(currentSoa(served, state).rdatas[0]!),
-          dynamic: served.domain !== undefined,
-        })),
-      },
+      dns: { listen: texts(this.addresses.dns), ...this.#dns.status() },
       http: { listen: texts(this.addresses.http) },
       store: { kind: this.#store?.kind, up: this.#store?.isUp() },
       registry: {
@@ -363,12 +259,12 @@ class Server implements RunningServer {
     const zones = readZonesOf(config);
     const tls = tlsContents(config.http.tls);
     this.#registry?.checkStatic(config.services);
-    await this.#listeners.set(config.dns.listen);
+    await this.#dns.listen(config.dns);
     this.#registry?.setStatic(config.services);
     const before = this.#config;
     this.#config = config;
     this.#zones = zones;
-    this.#setView(config, zones);
+    this.#dns.setView(config.dns, zones.zones);
     this.#ttls.noteAll(this.#registry?.services() ?? []);
     this.#api?.setAccess({ tokens: config.auth.tokens, allowHosts: config.http.allowHosts });
     if (tls !== undefined) this.#api?.setTls(tls);

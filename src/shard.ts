@@ -13,6 +13,7 @@ import { Cursors } from './nameserver/cursors.ts';
 import type { News } from './nameserver/news.ts';
 import { QueryHandler } from './nameserver/query.ts';
 import { QueryCounters } from './nameserver/query-counters.ts';
+import { DEFAULT_QUERY_SETTINGS } from './nameserver/query-settings.ts';
 import { Replica } from './nameserver/replica.ts';
 import { timedAnswers } from './nameserver/timed-answers.ts';
 import { View } from './nameserver/view.ts';
@@ -34,7 +35,7 @@ const counters = new QueryCounters(counterMemory);
 const handler = new QueryHandler(new View([]), {
   random: systemRandom,
   counters,
-  maxUdpSize: 1232,
+  settings: DEFAULT_QUERY_SETTINGS,
   placeOf: (service) => replica.placeOf(service),
   onFailure: reportFailure,
 });
@@ -50,7 +51,7 @@ function reportFailure(error: unknown): void {
 }
 
 function takeNews(news: News): void {
-  if (news.op === 'view') handler.setView(buildView(news.plan, replica), news.maxUdpSize);
+  if (news.op === 'view') handler.setView(buildView(news.plan, replica), news.settings);
   else for (const service of replica.apply(news)) handler.view.serviceChanged(service);
 }
 

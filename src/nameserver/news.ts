@@ -6,6 +6,7 @@ import type { AnsweringInstance, AnsweringService, Member } from '../registry/me
 import type { Policy } from '../registry/policy.ts';
 import type { Rollout } from '../registry/rollout.ts';
 import type { ViewPlan } from './build-view.ts';
+import type { QuerySettings } from './query-settings.ts';
 
 /** News about the registry. */
 export type RegistryNews =
@@ -64,7 +65,7 @@ type ToldMember = readonly [
 export type News =
   | RegistryNews
   /** Another generation of zones and settings. */
-  | { readonly op: 'view'; readonly plan: ViewPlan; readonly maxUdpSize: number };
+  | { readonly op: 'view'; readonly plan: ViewPlan; readonly settings: QuerySettings };
 
 /** The news in a change. `serviceOf` and `placeOf` look a service up. */
 export function newsOf(

@@ -18,6 +18,7 @@ import { type HotContext, HotWriter } from './hot-writer.ts';
 import { PlainQuery } from './plain-query.ts';
 import type { QueryCounters, Transport } from './query-counters.ts';
 import { QueryDraw } from './query-draw.ts';
+import type { QuerySettings } from './query-settings.ts';
 import {
   ednsLimit,
   MAX_MESSAGE_SIZE,
@@ -28,13 +29,14 @@ import {
 } from './response.ts';
 import { solve } from './solve.ts';
 import { clientOf, subnetOf } from './subnet-client.ts';
+import { NO_REPLY } from './verdict.ts';
 import type { View, ViewState } from './view.ts';
 
 /** What answering needs of the program around it. */
 export interface QueryOptions {
   readonly random: Random;
   readonly counters: QueryCounters;
-  readonly maxUdpSize: number;
+  readonly settings: QuerySettings;
   /** False: every query takes the general path. Default true. */
   readonly keepsHotAnswers?: boolean;
   /** The place of a service in the counters; -1 for none. */
@@ -47,7 +49,7 @@ export class QueryHandler {
   readonly state: ViewState = { serialOffset: 0, isLoaded: false, isStale: false };
   readonly #options: QueryOptions;
   #view: View;
-  #maxUdpSize: number;
+  #settings: QuerySettings;
   #hot: HotAnswers;
   readonly #plain = new PlainQuery();
   readonly #writer = new HotWriter();
@@ -57,10 +59,10 @@ export class QueryHandler {
   constructor(view: View, options: QueryOptions) {
     this.#view = view;
     this.#options = options;
-    this.#maxUdpSize = options.maxUdpSize;
+    this.#settings = options.settings;
     this.#hot = new HotAnswers(view.freshnesses);
     this.#draw = new QueryDraw(options.random);
-    this.#context = { draw: this.#draw, limit: 0, serverUdpSize: options.maxUdpSize, serialOffset: 0 };
+    this.#context = { draw: this.#draw, limit: 0, serverUdpSize: options.settings.maxUdpSize, serialOffset: 0 };
   }
 
   get view(): View {
@@ -68,16 +70,16 @@ export class QueryHandler {
   }
 
   /** Answer from another generation from the next query on. */
-  setView(view: View, maxUdpSize: number): void {
+  setView(view: View, settings: QuerySettings): void {
     this.#view = view;
-    this.#maxUdpSize = maxUdpSize;
-    this.#context.serverUdpSize = maxUdpSize;
+    this.#settings = settings;
+    this.#context.serverUdpSize = settings.maxUdpSize;
     this.#hot = new HotAnswers(view.freshnesses);
   }
 
   /**
-   * Answer the query of `client` in `bytes` into `out` (at least 65,535 octets). Returns the length of the reply; 0 when
-   * there is to be none.
+   * Answer the query of `client` in `bytes` into `out` (at least 65,535 octets). Returns the length of the reply, or what
+   * else it comes to (verdict.ts): no reply, or something that others must see to.
    */
   respond(bytes: Uint8Array, transport: Transport, out: Uint8Array, client: Client): number {
     return this.respondInPlace(bytes, bytes.length, transport, out, client);
@@ -130,7 +132,7 @@ export class QueryHandler {
   }
 
   #udpLimit(plain: PlainQuery): number {
-    return plain.hasEdns ? ednsLimit(plain.udpSize, this.#maxUdpSize) : PLAIN_UDP_SIZE;
+    return plain.hasEdns ? ednsLimit(plain.udpSize, this.#settings.maxUdpSize) : PLAIN_UDP_SIZE;
   }
 
   #prepare(bytes: Uint8Array): number {
@@ -156,13 +158,14 @@ export class QueryHandler {
     const request = readRequest(bytes);
     if (request === undefined) {
       counters.dropped(bytes.length < HEADER_LENGTH ? 'short' : 'response');
-      return 0;
+      return NO_REPLY;
     }
     const answer = this.#answer(request, client);
     const place = answer.service === undefined ? -1 : placeOf(answer.service);
     counters.answered(transport, request.question?.type ?? 0, answer.rcode, place);
-    const limit = replyLimit(request, transport === 'udp', this.#maxUdpSize);
-    return writeResponse(request, bytes, answer, limit, this.#maxUdpSize, out);
+    const { maxUdpSize } = this.#settings;
+    const limit = replyLimit(request, transport === 'udp', maxUdpSize);
+    return writeResponse(request, bytes, answer, limit, maxUdpSize, out);
   }
 
   #answer(request: Request, client: Client): Answer {

@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
-import type { Answerer } from './answerer.ts';
+import type { Answerer, Deferred } from './answerer.ts';
 import { TcpListener } from './tcp.ts';
 import { UdpListener } from './udp.ts';
 import type { OpenUdp, UdpSide } from './udp-side.ts';
@@ -13,6 +13,8 @@ const PORT_ATTEMPTS = 8;
 
 export interface DnsListenerOptions {
   readonly answer: Answerer;
+  /** Without it, no answerer may come to such verdicts. */
+  readonly deferred?: Deferred | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Of node:dgram: a datagram was dropped because it came from port 0. */
@@ -43,8 +45,7 @@ export class DnsListener {
   }
 
   static async #openBoth(endpoint: Endpoint, options: DnsListenerOptions): Promise<DnsListener> {
-    const udp = await (options.openUdp?.(endpoint) ??
-      UdpListener.open(endpoint, options.answer, options.log, options.onPortZero));
+    const udp = await (options.openUdp?.(endpoint) ?? UdpListener.open(endpoint, options));
     try {
       return new DnsListener(udp, await TcpListener.open(udp.endpoint, options));
     } catch (error) {

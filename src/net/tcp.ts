@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
-import type { Answerer } from './answerer.ts';
+import type { Answerer, Deferred } from './answerer.ts';
 import { TcpConnection } from './tcp-connection.ts';
 
 /** Bounds of a listener; times in milliseconds. */
@@ -25,6 +25,8 @@ const DRAIN_MS = 1000;
 
 export interface TcpOptions {
   readonly answer: Answerer;
+  /** Without it, no answerer may come to such verdicts. */
+  readonly deferred?: Deferred | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: TcpLimits;
@@ -87,8 +89,8 @@ export class TcpListener {
 
   #accept(socket: Socket): void {
     if (this.#connections.size >= this.#limits.maxConnections) this.#evict();
-    const { answer, clock } = this.#options;
-    const connection = new TcpConnection(socket, answer, clock);
+    const { answer, deferred, clock } = this.#options;
+    const connection = new TcpConnection(socket, { answer, deferred, clock, transport: 'tcp' });
     this.#connections.set(socket, connection);
     socket.on('close', () => this.#connections.delete(socket));
   }

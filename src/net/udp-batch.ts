@@ -124,7 +124,7 @@ export class UdpBatch {
     const received = this.#words[i * HEADER_WORDS + MESSAGE_LENGTH]!;
     this.#client.at = nameAt;
     const length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!, this.#client);
-    if (length === 0) return false;
+    if (length <= 0) return false;
     this.#vectorWords[(BATCH + reply) * VECTOR_WORDS + VECTOR_LENGTH] = length;
     if (reply !== i) this.#names.copyWithin(reply * NAME_BYTES, nameAt, nameAt + this.#nameBytes);
     if (this.#controlBytes > 0) this.#returnControl(i, reply);

@@ -9,18 +9,26 @@ import { networkInterfaces } from 'node:os';
 import { type Endpoint, isUnspecified, parseIp } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import { AddressClient } from '../nameserver/client.ts';
-import type { Answerer } from './answerer.ts';
+import { FORWARD } from '../nameserver/verdict.ts';
+import type { Answerer, Deferred } from './answerer.ts';
 import type { UdpSide } from './udp-side.ts';
 
 /** Room for bursts while the event loop is busy; the system caps it at net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const MAX_REPLY = 65535;
 
+export interface UdpOptions {
+  readonly answer: Answerer;
+  /** Without it, no answerer may come to such verdicts. */
+  readonly deferred?: Deferred | undefined;
+  readonly log: Logger;
+  /** Told of each datagram that came from port 0. */
+  readonly onPortZero?: () => void;
+}
+
 /** A UDP listener as configured; behind a wildcard there are several sockets. */
 export class UdpListener implements UdpSide {
-  readonly #answer: Answerer;
-  readonly #log: Logger;
-  readonly #onPortZero: () => void;
+  readonly #options: UdpOptions;
   readonly #wildcard: 4 | 6 | undefined;
   readonly #sockets = new Map<string, dgram.Socket>();
   readonly #client = new AddressClient();
@@ -28,26 +36,18 @@ export class UdpListener implements UdpSide {
   #endpoint: Endpoint;
   #closed = false;
 
-  private constructor(endpoint: Endpoint, answer: Answerer, log: Logger, onPortZero: () => void) {
+  private constructor(endpoint: Endpoint, options: UdpOptions) {
     this.#endpoint = endpoint;
-    this.#answer = answer;
-    this.#log = log;
-    this.#onPortZero = onPortZero;
+    this.#options = options;
     const address = parseIp(endpoint.address)!;
     this.#wildcard = isUnspecified(address) ? address.family : undefined;
   }
 
   /**
-   * Open a listener; port 0 lets the system choose. `onPortZero` is told of each datagram that came from port 0. Rejects
-   * with the system's error (EADDRINUSE, EACCES, ...).
+   * Open a listener; port 0 lets the system choose. Rejects with the system's error (EADDRINUSE, EACCES, ...).
    */
-  static async open(
-    endpoint: Endpoint,
-    answer: Answerer,
-    log: Logger,
-    onPortZero: () => void = () => {},
-  ): Promise<UdpListener> {
-    const listener = new UdpListener(endpoint, answer, log, onPortZero);
+  static async open(endpoint: Endpoint, options: UdpOptions): Promise<UdpListener> {
+    const listener = new UdpListener(endpoint, options);
     try {
       for (const address of listener.#wanted()) await listener.#bindOrSkip(address);
     } catch (error) {
@@ -74,7 +74,7 @@ export class UdpListener implements UdpSide {
     for (const address of wanted) {
       if (this.#sockets.has(address)) continue;
       await this.#bind(address).catch((error: unknown) => {
-        this.#log.warn({ err: error, address }, 'cannot listen on a new address');
+        this.#options.log.warn({ err: error, address }, 'cannot listen on a new address');
       });
     }
   }
@@ -101,7 +101,7 @@ export class UdpListener implements UdpSide {
   async #bindOrSkip(address: string): Promise<void> {
     await this.#bind(address).catch((error: unknown) => {
       if (this.#wildcard === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw error;
-      this.#log.warn({ err: error, address }, 'cannot listen on an address yet');
+      this.#options.log.warn({ err: error, address }, 'cannot listen on an address yet');
     });
   }
 
@@ -123,7 +123,7 @@ export class UdpListener implements UdpSide {
       socket.close();
       return;
     }
-    socket.on('error', (error) => this.#log.warn({ err: error, address }, 'UDP socket failed'));
+    socket.on('error', (error) => this.#options.log.warn({ err: error, address }, 'UDP socket failed'));
     socket.on('message', (query, from) => this.#receive(socket, query, from));
     this.#growBuffer(socket);
     this.#endpoint = { ...this.#endpoint, port: socket.address().port };
@@ -141,15 +141,22 @@ export class UdpListener implements UdpSide {
   #receive(socket: dgram.Socket, query: Buffer, from: dgram.RemoteInfo): void {
     // Nobody can receive at port 0, and Node throws when asked to send there.
     if (from.port === 0) {
-      this.#onPortZero();
+      this.#options.onPortZero?.();
       return;
     }
     this.#client.text = from.address;
-    const length = this.#answer(query, 'udp', this.#reply, this.#client);
-    if (length === 0) return;
+    const length = this.#options.answer(query, 'udp', this.#reply, this.#client);
+    if (length === FORWARD) this.#forward(socket, Uint8Array.from(query), from);
+    if (length <= 0) return;
     socket.send(this.#reply, 0, length, from.port, from.address);
     // The system nearly always takes the octets at once. What it put off it reads later, so those stay as they are.
     if (socket.getSendQueueCount() > 0) this.#reply = Buffer.allocUnsafeSlow(MAX_REPLY);
+  }
+
+  #forward(socket: dgram.Socket, query: Uint8Array, { address, port }: dgram.RemoteInfo): void {
+    this.#options.deferred?.forward(query, 'udp', new AddressClient(address), (message) => {
+      if ([...this.#sockets.values()].includes(socket)) socket.send(message, port, address);
+    });
   }
 }
 

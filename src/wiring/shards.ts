@@ -13,6 +13,7 @@ import {
   tellMember,
 } from '../nameserver/news.ts';
 import { createCounterMemory, QueryCounters } from '../nameserver/query-counters.ts';
+import type { QuerySettings } from '../nameserver/query-settings.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
 import type { ViewState } from '../nameserver/view.ts';
 import { CONTROL, ShardPool } from '../net/shard-pool.ts';
@@ -46,7 +47,7 @@ export class Shards {
   readonly #counters = new Map<number, QueryCounters>();
   readonly #memories = new Map<number, SharedArrayBuffer>();
   #registry: Registry | undefined;
-  #view: { plan: ViewPlan; maxUdpSize: number } | undefined;
+  #view: { plan: ViewPlan; settings: QuerySettings } | undefined;
   #replaced = 0;
 
   /** Shards, or the reason why there can be none: then UDP is node:dgram's. */
@@ -104,9 +105,9 @@ export class Shards {
   }
 
   /** Another generation of zones and settings. */
-  setView(plan: ViewPlan, maxUdpSize: number): void {
-    this.#view = { plan, maxUdpSize };
-    this.pool.post({ op: 'view', plan, maxUdpSize } satisfies News);
+  setView(plan: ViewPlan, settings: QuerySettings): void {
+    this.#view = { plan, settings };
+    this.pool.post({ op: 'view', plan, settings } satisfies News);
   }
 
   /** What answers depend on beside names: in shared memory, seen at the next batch. */

@@ -2,12 +2,11 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import type { View } from '../nameserver/view.ts';
 import type { Registry } from '../registry/registry.ts';
 import { CheckSchedules } from '../schedule/check-schedules.ts';
+import type { DataPlane } from './data-plane.ts';
 import { Dynamics } from './dynamics.ts';
 import { Rollouts } from './rollouts.ts';
-import type { Shards } from './shards.ts';
 
 export interface TimedWork {
   readonly dynamics: Dynamics;
@@ -18,16 +17,15 @@ export interface TimedWork {
 /** Begin, when the registry is loaded and those who must hear of its changes first do. */
 export function startTimedWork(
   registry: Registry,
-  surroundings: { clock: Clock; log: Logger; view: () => View; shards: Shards | undefined },
+  surroundings: { clock: Clock; log: Logger; dns: DataPlane },
 ): TimedWork {
-  const { clock, log, view, shards } = surroundings;
+  const { clock, log, dns } = surroundings;
   const schedules = new CheckSchedules(log);
   const dynamics = new Dynamics({
     registry,
     clock,
     tell: (news) => {
-      for (const service of news.keys()) view().serviceChanged(service);
-      shards?.tellReadings(news);
+      dns.tellReadings(news);
     },
   });
   const rollouts = new Rollouts({ registry, clock, log, cron: schedules.start.bind(schedules) });

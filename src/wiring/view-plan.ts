@@ -7,6 +7,7 @@ import type { Config, DnsConfig } from '../config/config.ts';
 import { equalNames, parseName } from '../dns/name.ts';
 import type { ViewPlan } from '../nameserver/build-view.ts';
 import type { DomainSettings } from '../nameserver/domain-names.ts';
+import type { QuerySettings } from '../nameserver/query-settings.ts';
 import { findShadows } from '../nameserver/shadows.ts';
 import type { InstanceRules } from '../registry/validate-instance.ts';
 import type { Zone } from '../zone/zone.ts';
@@ -33,6 +34,11 @@ export function viewPlan(dns: DnsConfig, zones: readonly Zone[]): ViewPlan {
     clientSubnetFrom: dns.clientSubnetFrom,
     clientZones: dns.clientZones,
   };
+}
+
+/** What answering goes by beside. */
+export function querySettings({ maxUdpSize }: DnsConfig): QuerySettings {
+  return { maxUdpSize };
 }
 
 /** Warnings for services whose names the zone files hide. */

@@ -17,6 +17,7 @@ import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters } from '../../src/nameserver/query-counters.ts';
+import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
 import type { Instance } from '../../src/registry/instance.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { openMemoryStore } from '../../src/stores/memory.ts';
@@ -62,7 +63,7 @@ async function handlerWithServices(): Promise<QueryHandler> {
   const options = {
     random: systemRandom,
     counters: new QueryCounters(),
-    maxUdpSize: 1232,
+    settings: DEFAULT_QUERY_SETTINGS,
     placeOf: () => 0,
     onFailure,
   };

@@ -20,6 +20,7 @@ import type { RegistryNews } from '../../src/nameserver/news.ts';
 import { PlainQuery } from '../../src/nameserver/plain-query.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters } from '../../src/nameserver/query-counters.ts';
+import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
 import type { Status } from '../../src/registry/instance.ts';
 import { type Policy, STRATEGY_NAMES, WHEN_ALL_UNHEALTHY } from '../../src/registry/policy.ts';
@@ -176,7 +177,7 @@ class Server {
     this.#handler = new QueryHandler(buildView(plan, this.#replica), {
       random: seededRandom(1),
       counters: this.counters,
-      maxUdpSize: 1232,
+      settings: DEFAULT_QUERY_SETTINGS,
       keepsHotAnswers,
       placeOf: () => 0,
       onFailure: (error) => {

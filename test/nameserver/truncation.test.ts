@@ -58,7 +58,7 @@ async function open(chosen: World): Promise<NameServer> {
   const server = await NameServer.open({
     zones: [ZONE],
     domains: [{ name: chosen.domain, maxAnswers: chosen.maxAnswers }],
-    maxUdpSize: chosen.maxUdpSize,
+    settings: { maxUdpSize: chosen.maxUdpSize },
   });
   await server.setPolicy(chosen.service, { strategy: chosen.strategy });
   for (const [i, { meta, ...instance }] of chosen.instances.entries()) {

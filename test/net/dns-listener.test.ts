@@ -60,7 +60,7 @@ describe('a DNS listener', () => {
     const { endpoint } = await listen();
     assert.equal(endpoint.port, tried[3]);
     for (const port of tried.slice(0, 3)) {
-      opened.push(await UdpListener.open({ ...LOOPBACK, port }, answer, silentLogger));
+      opened.push(await UdpListener.open({ ...LOOPBACK, port }, { answer, log: silentLogger }));
     }
   });
   it('gives up in the end, and at once when something else is wrong', async () => {
@@ -78,7 +78,7 @@ describe('a DNS listener', () => {
     const tcp = await TcpListener.open(LOOPBACK, OPTIONS);
     opened.push(tcp);
     await assert.rejects(DnsListener.open(tcp.endpoint, OPTIONS), { code: 'EADDRINUSE' });
-    const udp = await UdpListener.open(tcp.endpoint, answer, silentLogger);
+    const udp = await UdpListener.open(tcp.endpoint, { answer, log: silentLogger });
     await tcp.close();
     opened.push(udp);
     await assert.rejects(DnsListener.open(tcp.endpoint, OPTIONS), { code: 'EADDRINUSE', syscall: 'bind' });

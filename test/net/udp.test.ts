@@ -31,7 +31,7 @@ const echo: Answerer = (query, transport, out) => {
 };
 
 async function listen(address: string, answer = echo, port = 0): Promise<UdpListener> {
-  const listener = await UdpListener.open({ address, port }, answer, silentLogger);
+  const listener = await UdpListener.open({ address, port }, { answer, log: silentLogger });
   opened.push(listener);
   return listener;
 }
@@ -164,14 +164,14 @@ describe('a UDP listener', () => {
   });
   it('cannot be opened twice, and says why', async () => {
     const { endpoint } = await listen('127.0.0.1');
-    await assert.rejects(UdpListener.open(endpoint, echo, silentLogger), {
+    await assert.rejects(UdpListener.open(endpoint, { answer: echo, log: silentLogger }), {
       code: 'EADDRINUSE',
       message: `bind EADDRINUSE 127.0.0.1:${endpoint.port}`,
     });
   });
   it('cannot be opened on an address of another machine', async () => {
     const endpoint = { address: '192.0.2.1', port: 0 };
-    await assert.rejects(UdpListener.open(endpoint, echo, silentLogger), { code: 'EADDRNOTAVAIL' });
+    await assert.rejects(UdpListener.open(endpoint, { answer: echo, log: silentLogger }), { code: 'EADDRNOTAVAIL' });
   });
   it('releases its port when closed, twice as well', async () => {
     const listener = await listen('127.0.0.1');
@@ -229,7 +229,10 @@ describe('behind a wildcard', () => {
   it('an address where the port is taken keeps all closed', async () => {
     const taken = await listen('127.0.0.2');
     haveAddresses('127.0.0.1', '127.0.0.2');
-    const opening = UdpListener.open({ address: '0.0.0.0', port: taken.endpoint.port }, echo, silentLogger);
+    const opening = UdpListener.open(
+      { address: '0.0.0.0', port: taken.endpoint.port },
+      { answer: echo, log: silentLogger },
+    );
     await assert.rejects(opening, { code: 'EADDRINUSE' });
     assert.deepEqual(listeningOn(), ['127.0.0.2']);
   });

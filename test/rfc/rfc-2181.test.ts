@@ -77,8 +77,10 @@ describe('RFC 2181', () => {
     const server = await NameServer.open();
     const listener = await UdpListener.open(
       { address: '0.0.0.0', port: 0 },
-      (query, transport, out, client) => server.handler.respond(query, transport, out, client),
-      silentLogger,
+      {
+        answer: (query, transport, out, client) => server.handler.respond(query, transport, out, client),
+        log: silentLogger,
+      },
     );
     t.after(() => listener.close());
     const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);

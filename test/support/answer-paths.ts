@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/base/log.ts';
 import type { Random } from '../../src/base/random.ts';
 import { createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { DROP_REASONS, type QueryCounters } from '../../src/nameserver/query-counters.ts';
+import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
 import { ServicePlaces } from '../../src/nameserver/service-places.ts';
 import { UdpListener } from '../../src/net/udp.ts';
 import { Shards } from '../../src/wiring/shards.ts';
@@ -45,13 +46,13 @@ export class AnswerPaths {
     const shards = Shards.start({ workers: 1, cursorMemory: createCursorMemory(1 << 12), places, log: silentLogger });
     assert.ok(typeof shards !== 'string', 'shards can be started');
     scope.after(() => shards.pool.close());
-    shards.setView(plan, 1232);
+    shards.setView(plan, DEFAULT_QUERY_SETTINGS);
     shards.introduce(registry);
     shards.setState({ serialOffset: registry.sequence, isLoaded: true, isStale: false });
     const endpoint = { address: '127.0.0.1', port: 0 };
     const side = shards.pool.open(endpoint);
     const respond = dgram.handler.respond.bind(dgram.handler);
-    const listener = await UdpListener.open(endpoint, respond, silentLogger);
+    const listener = await UdpListener.open(endpoint, { answer: respond, log: silentLogger });
     scope.after(() => listener.close());
     const paths = [
       await Path.open('a shard', side.endpoint, SHARD_SLOT_BYTES),

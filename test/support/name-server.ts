@@ -22,6 +22,7 @@ import type { DomainSettings } from '../../src/nameserver/domain-names.ts';
 import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters, type Transport } from '../../src/nameserver/query-counters.ts';
+import { DEFAULT_QUERY_SETTINGS, type QuerySettings } from '../../src/nameserver/query-settings.ts';
 import type { ServedZone } from '../../src/nameserver/view.ts';
 import { View } from '../../src/nameserver/view.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -41,7 +42,8 @@ export interface NameServerOptions {
   readonly zones?: readonly string[];
   /** Default: `service.local`. */
   readonly domains?: readonly (DomainText | string)[];
-  readonly maxUdpSize?: number;
+  /** What differs from the defaults. */
+  readonly settings?: Partial<QuerySettings>;
   readonly claimLocal?: boolean;
   /** Of zones that are no domain; default 5. */
   readonly negativeTtlSeconds?: number;
@@ -88,7 +90,7 @@ export class NameServer {
     this.handler = new QueryHandler(new View([]), {
       random: seededRandom(options.seed ?? 1),
       counters: this.counters,
-      maxUdpSize: options.maxUdpSize ?? 1232,
+      settings: settingsOf(options),
       placeOf: () => 0,
       onFailure: (error) => this.failures.push(error),
     });
@@ -149,7 +151,7 @@ export class NameServer {
         networks: networks(texts),
       })),
     };
-    this.handler.setView(buildView(this.#plan, names), this.#options.maxUdpSize ?? 1232);
+    this.handler.setView(buildView(this.#plan, names), settingsOf(this.#options));
   }
 
   /** What its View was built by. */
@@ -212,6 +214,10 @@ export class NameServer {
     assert.ok((reply.flags & FLAG.QR) !== 0, 'QR is clear');
     return reply;
   }
+}
+
+function settingsOf({ settings }: NameServerOptions): QuerySettings {
+  return { ...DEFAULT_QUERY_SETTINGS, ...settings };
 }
 
 function domainsOf(options: NameServerOptions) {

@@ -140,7 +140,7 @@ export class Scenario {
     const options: NameServerOptions = {
       zones: this.#zones,
       ...(this.#domains.length > 0 ? { domains: this.#domains } : {}),
-      maxUdpSize: Number(words?.named.get('maxUdpSize') ?? 1232),
+      settings: { maxUdpSize: Number(words?.named.get('maxUdpSize') ?? 1232) },
       claimLocal: words?.plain.includes('claimLocal') ?? false,
       seed: Number(words?.named.get('seed') ?? 1),
       clientZones: this.#clientZones,

@@ -11,6 +11,7 @@ import { TYPE } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { parseName } from '../../src/dns/name.ts';
 import { createCursorMemory } from '../../src/nameserver/cursors.ts';
+import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
 import { ServicePlaces } from '../../src/nameserver/service-places.ts';
 import { loadSocketCalls } from '../../src/net/socket-calls.ts';
 import { TcpListener } from '../../src/net/tcp.ts';
@@ -93,11 +94,11 @@ describe('clients at several addresses', { skip: unavailable }, () => {
     const shards = Shards.start({ workers: 2, cursorMemory: createCursorMemory(1 << 12), places, log: silentLogger });
     assert.ok(typeof shards !== 'string', 'shards can be started');
     cleanUp.push(() => shards.pool.close());
-    shards.setView(server.plan, 1232);
+    shards.setView(server.plan, DEFAULT_QUERY_SETTINGS);
     shards.introduce(registry);
     shards.setState({ serialOffset: registry.sequence, isLoaded: true, isStale: false });
     const respond = handler.respond.bind(handler);
-    const udp = await UdpListener.open(LOOPBACK, respond, silentLogger);
+    const udp = await UdpListener.open(LOOPBACK, { answer: respond, log: silentLogger });
     const tcp = await TcpListener.open(LOOPBACK, { answer: respond, clock: systemClock, log: silentLogger });
     cleanUp.push(
       () => udp.close(),

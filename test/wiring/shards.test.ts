@@ -11,6 +11,7 @@ import { TYPE } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { parseName } from '../../src/dns/name.ts';
 import { createCursorMemory } from '../../src/nameserver/cursors.ts';
+import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
 import { ServicePlaces } from '../../src/nameserver/service-places.ts';
 import { loadSocketCalls, type SocketCalls } from '../../src/net/socket-calls.ts';
 import type { UdpSide } from '../../src/net/udp-side.ts';
@@ -49,7 +50,7 @@ async function startShards(workers: number): Promise<{ shards: Shards; registry:
   const shards = Shards.start({ workers, cursorMemory: createCursorMemory(1 << 12), places, log: silentLogger });
   assert.ok(typeof shards !== 'string', 'shards can be started');
   const registry = await Registry.open({ store: openMemoryStore(), clock: systemClock, log: silentLogger });
-  shards.setView(PLAN, 1232);
+  shards.setView(PLAN, DEFAULT_QUERY_SETTINGS);
   shards.introduce(registry);
   shards.setState({ serialOffset: 0, isLoaded: true, isStale: false });
   registry.onChange((change) => shards.tell(change));
