@@ -4,8 +4,11 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import type { Problem } from '../base/errors.ts';
 import type { Outcome } from '../health/check-spec.ts';
-import type { ExplainedQuestion, Explanation } from '../nameserver/explain.ts';
+import type { Client } from '../nameserver/client.ts';
+import type { ExplainedQuestion } from '../nameserver/explain.ts';
+import type { Explanation } from '../nameserver/explanation.ts';
 import type { Simulation, SimulationResult } from '../nameserver/simulate.ts';
+import type { Trace } from '../nameserver/trace-name.ts';
 import type { Author } from '../registry/author.ts';
 import type { Instance } from '../registry/instance.ts';
 import type { Policy } from '../registry/policy.ts';
@@ -26,8 +29,11 @@ export interface HeartbeatReport {
 export interface RolloutControls {
   /** Undefined when the policy has no steps. */
   show(service: string): RolloutView | undefined;
-  /** Throws CodedError `unknown_rollout`, `rollout_over`, `store_unavailable`. */
-  act(service: string, action: RolloutAction, by: Author): Promise<void>;
+  /**
+   * `toStep`: index of the step that `restart` begins with. Throws CodedError `unknown_rollout`, `rollout_over`,
+   * `invalid`, `store_unavailable`.
+   */
+  act(service: string, action: RolloutAction, by: Author, toStep?: number): Promise<void>;
 }
 
 /** A simulation, but for the parts that the server adds. */
@@ -39,14 +45,27 @@ export interface SimulationOutcome {
   readonly then: SimulationResult | undefined;
 }
 
-/** Looks into the answers, and at what they would be. */
+/** Looks into the answers, and at what they would be, in small pieces of time; what is presented is made likewise. */
 export interface Foresight {
-  explain(question: ExplainedQuestion): Explanation;
+  /**
+   * `begun` is told where the name leads, and may throw. Throws CodedError `rate_limited` while very many explanations
+   * are under way, `stopping` when `signal` says so.
+   */
+  explain<T>(
+    question: ExplainedQuestion,
+    reader: { begun(trace: Trace): void; present(explanation: Explanation): Generator<void, T> },
+    signal: AbortSignal,
+  ): Promise<T>;
   /**
    * Simulate a service under its own policy and, where one is given, under that. Throws CodedError `rate_limited` while
    * another simulation is under way, `stopping` when `signal` says so.
    */
-  simulate(wish: SimulationWish, policy: Policy | undefined, signal: AbortSignal): Promise<SimulationOutcome>;
+  simulate<T>(
+    wish: SimulationWish,
+    policy: Policy | undefined,
+    present: (outcome: SimulationOutcome) => Generator<void, T>,
+    signal: AbortSignal,
+  ): Promise<T>;
 }
 
 /** The rest of the server, as the API needs it. */
@@ -58,6 +77,8 @@ export interface ApiBackend {
   readonly rules: () => InstanceRules;
   /** Feed an instance's heartbeat checks; synchronous, so that the outcome is in force when it returns. */
   readonly heartbeat: (instanceId: string, report: HeartbeatReport) => void;
+  /** Answer a DNS query that came by HTTP; undefined: there is to be no reply. The query must not change any more. */
+  readonly answerDns: (query: Uint8Array, client: Client) => Promise<Uint8Array | undefined>;
   readonly rollouts: RolloutControls;
   readonly foresight: Foresight;
   /** The largest TTL of any record of the service that resolvers may still hold. */

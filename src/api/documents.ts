@@ -5,9 +5,10 @@
 
 import { type TSchema, Type } from 'typebox';
 import { STRATEGY_NAMES } from '../registry/policy.ts';
+import { MAX_STEPS } from '../registry/validate-steps.ts';
 import { routingFields } from './routing-documents.ts';
 
-const Duration = Type.String({ description: 'A time with a unit: "5s", "500ms", "1m30s".', examples: ['5s'] });
+const Duration = Type.String({ description: 'A time with a unit: "5s", "500ms", "2m30s".', examples: ['5s'] });
 const Time = Type.String({ format: 'date-time', description: 'RFC 3339, UTC.' });
 const OrNull = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const OneOf = (...words: string[]) => Type.Union(words.map((word) => Type.Literal(word)));
@@ -174,7 +175,16 @@ export const RolloutDocument = Type.Object(
 );
 
 export const RolloutActionDocument = Type.Object(
-  { action: OneOf('pause', 'resume', 'restart', 'rollback') },
+  {
+    action: OneOf('pause', 'resume', 'restart', 'rollback'),
+    step: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_STEPS,
+        description: 'What `restart` begins with; default: the beginning.',
+      }),
+    ),
+  },
   { additionalProperties: false },
 );
 
@@ -205,7 +215,7 @@ const PolicyDocument = Type.Object(
     ),
     ...routingFields,
     slowStart: Type.Optional(Duration),
-    steps: Type.Optional(Type.Array(StepDocument, { maxItems: 32 })),
+    steps: Type.Optional(Type.Array(StepDocument, { maxItems: MAX_STEPS })),
     guard: Type.Optional(
       Type.Object(
         { failing: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.2 })) },

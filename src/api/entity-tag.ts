@@ -8,6 +8,11 @@ export function entityTag(revision: number): string {
   return `"${revision}"`;
 }
 
+/** Tags of a header that lists them. */
+export function listedTags(header: string): string[] {
+  return header.split(',').map((tag) => tag.trim());
+}
+
 /**
  * The revision that a conditional write insists on; undefined without If-Match. `current` is the present one, 0 when
  * there is nothing yet. Throws CodedError `precondition_failed`: weak and foreign tags match nothing.
@@ -15,7 +20,7 @@ export function entityTag(revision: number): string {
 export function requiredRevision(request: FastifyRequest, current: number): number | undefined {
   const header = request.headers['if-match'];
   if (header === undefined) return undefined;
-  const tags = header.split(',').map((tag) => tag.trim());
+  const tags = listedTags(header);
   const exists = current > 0;
   if (exists && (tags.includes('*') || tags.includes(entityTag(current)))) return current;
   const state = exists ? `it is at ${entityTag(current)}` : 'there is none';

@@ -6,10 +6,11 @@ import { type IpPrefix, parsePrefix } from '../base/ip.ts';
 import { formatType, parseType, TYPE } from '../dns/codes.ts';
 import { formatName, type Name, NameError, parseName } from '../dns/name.ts';
 import { prefixClient } from '../nameserver/client.ts';
-import type { Explanation } from '../nameserver/explain.ts';
-import { meantService } from '../nameserver/trace-name.ts';
+import { meantService, type Trace } from '../nameserver/trace-name.ts';
+import type { RolloutView } from '../routing/rollout.ts';
 import type { ApiParts } from './api-parts.ts';
 import { ExplainQuery, ExplanationDocument } from './foresight-documents.ts';
+import { goneSignal, sendJson } from './long-reply.ts';
 import { presentExplanation } from './present-explanation.ts';
 import { QueryString } from './query-string.ts';
 import { routeSchema } from './route-schema.ts';
@@ -22,7 +23,7 @@ interface Asked {
   readonly clientText: string;
 }
 
-export function addExplainRoutes(app: FastifyInstance, parts: ApiParts): void {
+export function addExplainRoutes(app: FastifyInstance, { foresight, rollouts }: ApiParts): void {
   app.get(
     '/v1/explain',
     {
@@ -34,14 +35,24 @@ export function addExplainRoutes(app: FastifyInstance, parts: ApiParts): void {
         tag: 'operation',
         query: ExplainQuery,
         replies: { 200: ExplanationDocument },
+        errors: [429, 503],
       }),
     },
-    async (request) => {
+    async (request, reply) => {
       const { name, type, client, clientText } = readAsked(request);
-      const explanation = parts.foresight.explain({ name, type, client: prefixClient(client) });
-      checkMayRead(request, name, explanation);
       const question = { name: formatName(name), type: formatType(type), client: clientText };
-      return presentExplanation(question, explanation, parts);
+      let rollout: RolloutView | undefined;
+      const begun = (trace: Trace): void => {
+        checkMayRead(request, name, trace);
+        const service = trace.dynamic?.service;
+        rollout = service === undefined ? undefined : rollouts.show(service);
+      };
+      const text = await foresight.explain(
+        { name, type, client: prefixClient(client) },
+        { begun, present: (explanation) => presentExplanation(question, explanation, rollout) },
+        goneSignal(reply),
+      );
+      return sendJson(reply, text);
     },
   );
 }
@@ -53,7 +64,7 @@ function readAsked(request: FastifyRequest): Asked {
     parseType(text) === undefined ? 'is not a record type' : undefined,
   );
   const told = query.checked('client', (text) =>
-    (parsePrefix(text)?.length ?? 0) > 0 ? undefined : 'must be an address, or a network like 10.1.2.0/24',
+    parsePrefix(text) === undefined ? 'must be an address, or a network like 10.1.2.0/24' : undefined,
   );
   if (nameText === undefined) query.need('name');
   query.finish();
@@ -76,7 +87,7 @@ function readName(text: string): Name | undefined {
 }
 
 /** Every service on the way must be one that the caller may read; where there is none, the one that would be. */
-function checkMayRead({ caller }: FastifyRequest, name: Name, { trace }: Explanation): void {
+function checkMayRead({ caller }: FastifyRequest, name: Name, trace: Trace): void {
   if (caller.scopes.allowsAll('read')) return;
   const meant = [meantService(name, trace.served), meantService(trace.owner, trace.served)];
   const services = [...trace.services, ...meant.filter((each) => each !== undefined)];

@@ -47,7 +47,7 @@ export const ExplanationDocument = Type.Object({
       in: Type.Boolean(),
       reason: Type.String({
         description:
-          'answered, standby, all-unhealthy; out: status, tags, route, affinity, suppressed, tier, type or limit',
+          'answered, standby, all-unhealthy, alias; out: status, tags, route, affinity, suppressed, tier, type or limit',
       }),
       text: Type.String(),
       rank: Nullable(Type.Integer()),
@@ -59,6 +59,8 @@ export const ExplanationDocument = Type.Object({
       connections: Nullable(Type.Number()),
       latencyMs: Nullable(Type.Number()),
       tier: Nullable(Type.Integer()),
+      srvPriority: Nullable(Type.Integer()),
+      srvWeight: Nullable(Type.Integer()),
       zone: Nullable(Type.String()),
     }),
   ),
@@ -98,6 +100,7 @@ const SimulatedRun = Type.Object({
   queries: Type.Integer(),
   failed: Type.Integer({ description: 'Requests to an instance that was failing.' }),
   unanswered: Type.Integer({ description: 'Requests for which there was no instance.' }),
+  unansweredReason: Nullable(Type.String({ description: 'Why the first empty answer was empty; null: none was.' })),
   changed: Type.Number({ description: 'Part of the answers that begin with another instance than the one before.' }),
   inFlight: InFlight,
 });

@@ -7,7 +7,7 @@ import type { Registry } from '../registry/registry.ts';
 import { readPolicy } from '../registry/validate-policy.ts';
 import type { ApiParts } from './api-parts.ts';
 import { authorOf } from './author-of.ts';
-import { entityTag, requiredRevision } from './entity-tag.ts';
+import { entityTag, listedTags, requiredRevision } from './entity-tag.ts';
 import { serviceName } from './path-part.ts';
 import { presentPolicy } from './present-instance.ts';
 import { presentRollout } from './present-rollout.ts';
@@ -78,7 +78,11 @@ export function addPolicyRoutes(app: FastifyInstance, parts: ApiParts): void {
 
 function conditionOf(request: FastifyRequest, registry: Registry, name: string): number | undefined {
   const revision = registry.service(name)?.policyRevision ?? 0;
-  if (request.headers['if-none-match']?.trim() === '*') return 0;
+  const unwanted = listedTags(request.headers['if-none-match'] ?? '');
+  if (unwanted.includes('*')) return 0;
+  if (revision > 0 && unwanted.includes(entityTag(revision))) {
+    throw new CodedError('precondition_failed', `If-None-Match does not hold: it is at ${entityTag(revision)}`);
+  }
   return requiredRevision(request, revision);
 }
 

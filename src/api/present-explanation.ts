@@ -3,14 +3,16 @@
 import { formatDuration } from '../base/duration.ts';
 import { formatRcode } from '../dns/codes.ts';
 import { formatName } from '../dns/name.ts';
-import type { Explanation, InstanceExplanation, WayExplanation } from '../nameserver/explain.ts';
+import type { Explanation, InstanceExplanation, WayExplanation } from '../nameserver/explanation.ts';
 import { MADE_UP } from '../nameserver/synthetic-zone.ts';
-import type { ApiParts } from './api-parts.ts';
+import { isDynamic } from '../nameserver/view.ts';
+import type { RolloutView } from '../routing/rollout.ts';
+import { type JsonText, listJson } from './long-reply.ts';
 import { presentPolicy } from './present-instance.ts';
 import { presentRollout } from './present-rollout.ts';
 
-/** Shares are shown to a ten-thousandth: what drawing can tell. */
-const DIGITS = 1e4;
+/** Of shares. Those of very many instances add up to 1 as they are shown. */
+const DIGITS = 6;
 
 export interface PresentedQuestion {
   readonly name: string;
@@ -18,14 +20,14 @@ export interface PresentedQuestion {
   readonly client: string;
 }
 
-export function presentExplanation(
+/** With pauses. `rollout`: that of the service, when the explanation began. */
+export function* presentExplanation(
   question: PresentedQuestion,
   { trace, service, routes, ways, instances, dependsOnClient }: Explanation,
-  { registry, rollouts }: Pick<ApiParts, 'registry' | 'rollouts'>,
-) {
+  rollout: RolloutView | undefined,
+): Generator<void, JsonText> {
   const { served } = trace;
-  const rollout = service === undefined ? undefined : rollouts.show(service.name);
-  return {
+  const head = {
     question,
     result: trace.result,
     rcode: formatRcode(trace.rcode),
@@ -36,7 +38,7 @@ export function presentExplanation(
         : {
             apex: formatName(served.zone.apex),
             file: served.zone.file === MADE_UP ? null : served.zone.file,
-            dynamic: served.domain !== undefined,
+            dynamic: isDynamic(served),
           },
     aliases: trace.aliases,
     service: service?.name ?? null,
@@ -45,8 +47,8 @@ export function presentExplanation(
     dependsOnClient,
     routes: routes.map((each) => ({ ...each, part: rounded(each.part) })),
     answers: ways.map(presentWay),
-    instances: instances.map((each) => presentInstance(each, registry)),
   };
+  return yield* listJson(head, 'instances', instances, presentInstance);
 }
 
 function presentWay({ route, part, source, home, tiers, records, limit, ttlSeconds, ttlReason }: WayExplanation) {
@@ -63,11 +65,11 @@ function presentWay({ route, part, source, home, tiers, records, limit, ttlSecon
   };
 }
 
-function presentInstance(explained: InstanceExplanation, registry: ApiParts['registry']) {
-  const { member, reason, text, rank, share, inclusion, weight, tier } = explained;
+function presentInstance(explained: InstanceExplanation) {
+  const { member, reason, text, rank, share, inclusion, weight, tier, srv } = explained;
   const { instance, status, warmth, connections, latencyMs } = member;
   const { id, address, port } = instance;
-  const told = reason === 'status' ? registry.instance(id)?.reason : undefined;
+  const told = reason === 'status' ? member.reason : undefined;
   return {
     id,
     address,
@@ -85,10 +87,12 @@ function presentInstance(explained: InstanceExplanation, registry: ApiParts['reg
     connections: connections ?? null,
     latencyMs: latencyMs ?? null,
     tier: tier ?? null,
+    srvPriority: srv?.priority ?? null,
+    srvWeight: srv?.weight ?? null,
     zone: instance.zone ?? null,
   };
 }
 
 function rounded(part: number): number {
-  return Math.round(part * DIGITS) / DIGITS;
+  return Number(part.toPrecision(DIGITS));
 }

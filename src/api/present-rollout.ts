@@ -24,7 +24,7 @@ export function presentRollout(view: RolloutView) {
     steps: view.steps,
     // Not stored yet: it has just begun.
     since: view.sinceMs === 0 ? null : rfc3339(view.sinceMs),
-    stood: formatDuration(view.stoodMs),
+    stood: formatDuration(Math.floor(view.stoodMs / 1000) * 1000),
     waiting: view.waiting ?? null,
     reason: view.reason,
   };

@@ -4,7 +4,6 @@ import { CodedError } from '../base/errors.ts';
 import { type IpPrefix, parsePrefix } from '../base/ip.ts';
 import { parseType, TYPE } from '../dns/codes.ts';
 import { type Picks, REPORT_MS } from '../nameserver/simulate.ts';
-import type { ServiceState } from '../registry/change.ts';
 import { Findings, InputObject } from '../registry/input.ts';
 import { serviceProblem } from '../registry/label.ts';
 import type { Policy } from '../registry/policy.ts';
@@ -27,7 +26,8 @@ const ENTRY = /^(?:A|AAAA|SRV)$/i;
 export interface AskedSimulation {
   readonly wish: SimulationWish;
   readonly policy: Policy | undefined;
-  readonly service: ServiceState;
+  /** The policy in force at the beginning; it may become another one meanwhile. */
+  readonly present: Policy | undefined;
 }
 
 /** The name of the service in a body, lower case; undefined where it is not a name. */
@@ -62,10 +62,10 @@ export function readSimulation(body: unknown, registry: Registry): AskedSimulati
   checkWork(input, { clients, durationMs, requestsPerSecond, instances: ids.length });
   findings.throwAny('simulation');
   if (service === undefined) throw new CodedError('unknown_service', `service '${name}' is not known`);
-  const policy = policyValue === undefined ? undefined : readPolicy(policyValue);
+  const policy = policyValue === undefined ? undefined : readPolicy(policyValue, 'policy');
   return {
     policy,
-    service,
+    present: service.policy,
     wish: {
       service: { name: service.name, instances: [...service.instances.values()], rollout: service.rollout },
       ...{ picks, clients, durationMs, requestsPerSecond, failures, seed, network },

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CodedError } from '../base/errors.ts';
 import { Findings, InputObject } from '../registry/input.ts';
+import { MAX_STEPS } from '../registry/validate-steps.ts';
 import { ROLLOUT_ACTIONS, type RolloutAction } from '../routing/rollout.ts';
 import type { ApiParts } from './api-parts.ts';
 import { authorOf } from './author-of.ts';
@@ -38,6 +39,7 @@ export function addRolloutRoutes(app: FastifyInstance, { rollouts }: ApiParts): 
       config: { access: { action: 'write-policy', to: 'service' } },
       schema: routeSchema({
         summary: 'Pause, resume, restart or roll back a progressive canary',
+        description: 'With `restart` and a `step` it begins with that one at once, whatever time the step waits for.',
         tag: 'policies',
         body: RolloutActionDocument,
         replies: { 200: RolloutDocument },
@@ -46,18 +48,27 @@ export function addRolloutRoutes(app: FastifyInstance, { rollouts }: ApiParts): 
     },
     async (request) => {
       const name = serviceName(request);
-      await rollouts.act(name, readAction(request), authorOf(request));
+      const { action, toStep } = readWish(request);
+      await rollouts.act(name, action, authorOf(request), toStep);
       return show(name);
     },
   );
 }
 
-function readAction(request: FastifyRequest): RolloutAction {
+interface RolloutWish {
+  readonly action: RolloutAction;
+  /** Index of the step that `restart` begins with. */
+  readonly toStep: number | undefined;
+}
+
+function readWish(request: FastifyRequest): RolloutWish {
   const findings = new Findings();
   const input = InputObject.of(request.body, '', findings);
   const action = input?.oneOf('action', ROLLOUT_ACTIONS);
   if (input !== undefined && !input.has('action')) input.fail('action', 'is missing');
+  const step = input?.integer('step', 1, MAX_STEPS);
+  if (step !== undefined && action !== undefined && action !== 'restart') input?.fail('step', 'is for restart only');
   input?.finish();
   findings.throwAny('rollout');
-  return action!;
+  return { action: action!, toStep: step === undefined ? undefined : step - 1 };
 }

@@ -8,6 +8,7 @@ import type { SimulationResult } from '../nameserver/simulate.ts';
 import type { Policy } from '../registry/policy.ts';
 import type { ApiParts, SimulationOutcome } from './api-parts.ts';
 import { SimulationDocument, SimulationReplyDocument } from './foresight-documents.ts';
+import { goneSignal, type JsonText, listJson, sendJson } from './long-reply.ts';
 import { type AskedSimulation, readSimulation, simulatedService } from './read-simulation.ts';
 import { routeSchema } from './route-schema.ts';
 
@@ -31,10 +32,9 @@ export function addSimulateRoutes(app: FastifyInstance, { registry, foresight }:
     async (request, reply) => {
       checkMayRead(request);
       const asked = readSimulation(request.body, registry);
-      const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
-      const outcome = await foresight.simulate(asked.wish, asked.policy, gone.signal);
-      return present(asked, outcome);
+      const present = (outcome: SimulationOutcome) => presentSimulation(asked, outcome);
+      const text = await foresight.simulate(asked.wish, asked.policy, present, goneSignal(reply));
+      return sendJson(reply, text);
     },
   );
 }
@@ -46,36 +46,43 @@ function checkMayRead({ caller, body }: FastifyRequest): void {
   throw new CodedError('forbidden', `token '${caller.tokenId}' may not read '${service}'`);
 }
 
-function present({ wish, policy, service }: AskedSimulation, { now, then }: SimulationOutcome) {
-  return {
-    service: service.name,
+function presentSimulation(
+  { wish, policy, present }: AskedSimulation,
+  { now, then }: SimulationOutcome,
+): Generator<void, JsonText> {
+  const head = {
+    service: wish.service.name,
     clients: wish.clients,
     duration: formatDuration(wish.durationMs),
     requestsPerSecond: wish.requestsPerSecond,
     type: formatType(wish.type),
     picks: wish.picks,
     seed: wish.seed,
-    now: presentRun(now, service.policy),
+    now: presentRun(now, present),
     policy: then === undefined ? null : presentRun(then, policy),
     moved: then === undefined ? null : presentMoved(now, then),
-    instances: wish.service.instances.map(({ instance, status }, i) => {
-      const { id, address, weight } = instance;
-      const loads = { now: now.loads[i]!, policy: then?.loads[i] ?? null };
-      const difference = loads.policy === null ? null : rounded(loads.policy.share - loads.now.share);
-      return {
-        ...{ id, address, weight, status },
-        now: presentLoad(loads.now),
-        policy: loads.policy === null ? null : presentLoad(loads.policy),
-        difference,
-      };
-    }),
   };
+  return listJson(head, 'instances', wish.service.instances, ({ instance, status }, i) => {
+    const { id, address, weight } = instance;
+    const loads = { now: now.loads[i]!, policy: then?.loads[i] ?? null };
+    return {
+      ...{ id, address, weight, status },
+      now: presentLoad(loads.now),
+      policy: loads.policy === null ? null : presentLoad(loads.policy),
+      difference: loads.policy === null ? null : rounded(loads.policy.share - loads.now.share),
+    };
+  });
 }
 
 function presentRun(run: SimulationResult, policy: Policy | undefined) {
-  const { requests, queries, failed, unanswered, changed, p50, p99 } = run;
+  const { requests, queries, failed, unanswered, lack, changed, p50, p99 } = run;
   const strategy = policy?.strategy ?? 'round-robin';
-  return { strategy, requests, queries, failed, unanswered, changed: rounded(changed), inFlight: { p50, p99 } };
+  return {
+    ...{ strategy, requests, queries, failed, unanswered },
+    unansweredReason: lack ?? null,
+    changed: rounded(changed),
+    inFlight: { p50, p99 },
+  };
 }
 
 function presentLoad({ requests, share, p50, p99 }: SimulationResult['loads'][number]) {

@@ -23,7 +23,7 @@ export function latency(candidates: readonly Candidate[], purpose?: PlanPurpose)
   return weighted(
     candidates.map((candidate) => {
       const factor = candidate.latencyMs === undefined ? usual : factorOf(candidate.latencyMs);
-      return { ...candidate, weight: candidate.weight * factor };
+      return { key: candidate.key, weight: candidate.weight * factor };
     }),
     purpose,
   );

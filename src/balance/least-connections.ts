@@ -4,7 +4,8 @@
 // was idle at the last report would make it the busiest at the next. So what is steered is the share of the answers.
 // Each report says what came of the share that an instance had: more connections than others make it smaller, fewer
 // larger, by a bounded part (a proportional-integral controller, as in control engineering). Between reports answers
-// keep to the shares, whichever thread gives them: a fresh report starts no stampede.
+// keep to the shares, whichever thread gives them: a fresh report starts no stampede. A report that says the same as the
+// one before says that the share is still too large, or too small. Reports that grow old take with them what was learned.
 
 import type { Candidate, Plan, PlanPurpose } from './plan.ts';
 import { weighted } from './weighted.ts';
@@ -20,9 +21,12 @@ const MAX_LEARNED = 32;
 const MAX_REMEMBERED = 100_000;
 
 interface Learned {
-  readonly connections: number;
+  /** `loadReports` then. */
+  readonly reports: number | undefined;
   /** Factor on the weight. */
   readonly factor: number;
+  /** How far it was believed. */
+  readonly trust: number;
 }
 
 const memory = new Map<string, ReadonlyMap<string, Learned>>();
@@ -41,25 +45,37 @@ export function leastConnections(candidates: readonly Candidate[], purpose?: Pla
   const before = purpose?.question === undefined ? undefined : memory.get(purpose.question);
   const factors = known.map((candidate) => {
     const last = before?.get(candidate.key);
-    // The same number again is most often the same report.
-    const isNews = last?.connections !== candidate.connections;
-    return (last?.factor ?? 1) * (isNews ? correct(candidate, LEARNING) : 1);
+    const isNews = last === undefined || last.reports !== candidate.loadReports;
+    return kept(last, trustIn(candidate)) * (isNews ? correct(candidate, LEARNING) : 1);
   });
-  const usualFactor = mean(factors);
+  // Those that are believed less count less: when they are not known any more, the others are among themselves.
+  const trust = known.reduce((sum, each) => sum + trustIn(each), 0);
+  const usualFactor = known.reduce((sum, each, i) => sum + factors[i]! * trustIn(each), 0) / trust;
   const learned = new Map<string, Learned>();
-  for (const [i, { key, connections }] of known.entries()) {
-    learned.set(key, { connections: connections!, factor: bounded(factors[i]! / usualFactor, MAX_LEARNED) });
+  for (const [i, candidate] of known.entries()) {
+    const factor = bounded(factors[i]! / usualFactor, MAX_LEARNED);
+    learned.set(candidate.key, { reports: candidate.loadReports, factor, trust: trustIn(candidate) });
   }
   if (purpose?.question !== undefined) remember(purpose.question, learned);
   return weighted(
     candidates.map((candidate) => {
-      const factor = candidate.weight > 0 ? learned.get(candidate.key)?.factor : undefined;
-      return factor === undefined
-        ? candidate
-        : { ...candidate, weight: candidate.weight * factor * correct(candidate, REACTION) };
+      const own = candidate.weight > 0 ? learned.get(candidate.key) : undefined;
+      if (own === undefined) return candidate;
+      const { factor, trust } = own;
+      return { key: candidate.key, weight: candidate.weight * factor ** trust * correct(candidate, REACTION) };
     }),
     purpose,
   );
+}
+
+/** What is left of what was learned before: trust that went does not come back with the next report. */
+function kept(last: Learned | undefined, trust: number): number {
+  if (last === undefined) return 1;
+  return trust > last.trust ? last.factor ** last.trust : last.factor;
+}
+
+function trustIn({ loadTrust = 1 }: Candidate): number {
+  return loadTrust;
 }
 
 /** Forget what was learned for questions that begin with `space`. */

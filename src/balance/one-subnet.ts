@@ -23,7 +23,7 @@ const SUBNET_OCTETS: Readonly<Record<number, number>> = { 4: 3, 16: 8 };
 export function oneSubnet(strategy: Strategy, chooser: Strategy = strategy): Strategy {
   return (candidates, purpose) => {
     const subnets = subnetsOf(candidates);
-    if (subnets.length < 2) return strategy(candidates, purpose);
+    if (subnets.size < 2) return strategy(candidates, purpose);
     return composed(strategy, chooser, candidates, subnets, purpose);
   };
 }
@@ -32,25 +32,30 @@ function composed(
   strategy: Strategy,
   chooser: Strategy,
   candidates: readonly Candidate[],
-  subnets: readonly (readonly number[])[],
+  subnets: ReadonlyMap<string, readonly number[]>,
   purpose?: PlanPurpose,
 ): Plan {
   const choice = chooser(candidates, { ...purpose, limit: 1 });
   const places = placesOf(purpose, candidates.length);
-  const plans = subnets.map((indexes, subnet) =>
-    strategy(
+  const groups = Array.from(subnets, ([name, indexes]) => ({ name, indexes }));
+  // Made when they are first drawn from: there may be as many as candidates.
+  const plans = new Array<Plan | undefined>(groups.length);
+  const planOf = (subnet: number): Plan => {
+    const { name, indexes } = groups[subnet]!;
+    return strategy(
       indexes.map((index) => candidates[index]!),
-      purposeOfPart(purpose, `subnet ${subnet}`, places),
-    ),
-  );
+      purposeOfPart(purpose, `subnet ${name}`, places),
+    );
+  };
   const subnetOf = new Uint16Array(candidates.length);
-  for (const [subnet, indexes] of subnets.entries()) for (const index of indexes) subnetOf[index] = subnet;
+  for (const [subnet, { indexes }] of groups.entries()) for (const index of indexes) subnetOf[index] = subnet;
   const draw = (limit: number, state: DrawState, order: Uint16Array): number => {
     if (choice.draw(Math.min(limit, 1), state, order) === 0) return 0;
     const first = order[0]!;
     const subnet = subnetOf[first]!;
-    const indexes = subnets[subnet]!;
-    const count = plans[subnet]!.draw(limit, state, order);
+    const { indexes } = groups[subnet]!;
+    plans[subnet] ??= planOf(subnet);
+    const count = plans[subnet].draw(limit, state, order);
     for (let i = 0; i < count; i++) order[i] = indexes[order[i]!]!;
     if (strategy === chooser) bringToFront(first, order, count);
     return count;
@@ -60,6 +65,7 @@ function composed(
     isRotation: false,
     srvWeights: choice.srvWeights,
     srvPriorities: choice.srvPriorities,
+    firstShares: strategy === chooser ? choice.firstShares : undefined,
     draw,
   };
 }
@@ -73,7 +79,7 @@ function bringToFront(index: number, order: Uint16Array, count: number): void {
 }
 
 /** Indexes by subnet; those without an address are each for themselves. */
-function subnetsOf(candidates: readonly Candidate[]): number[][] {
+function subnetsOf(candidates: readonly Candidate[]): ReadonlyMap<string, readonly number[]> {
   const subnets = new Map<string, number[]>();
   for (const [index, { key, address }] of candidates.entries()) {
     const subnet = address === undefined ? key : address.subarray(0, SUBNET_OCTETS[address.length]).join('.');
@@ -81,5 +87,5 @@ function subnetsOf(candidates: readonly Candidate[]): number[][] {
     if (known === undefined) subnets.set(subnet, [index]);
     else known.push(index);
   }
-  return [...subnets.values()];
+  return subnets;
 }

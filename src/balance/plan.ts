@@ -14,11 +14,15 @@ export interface Candidate {
   /** Candidates of a lower tier are all drawn before those of a higher one; default 0. */
   readonly tier?: number;
   /** Of A and AAAA: 4 or 16 octets. */
-  readonly address?: Uint8Array;
+  readonly address?: Uint8Array | undefined;
   /** Least id of the instances behind it. */
   readonly id?: string;
   /** Open connections by the last report; undefined: not known. */
   readonly connections?: number | undefined;
+  /** Another number with every report that tells something new; undefined: not known. */
+  readonly loadReports?: number | undefined;
+  /** How far the report is still believed, above 0, at most 1; undefined: it is fresh. */
+  readonly loadTrust?: number | undefined;
   /** Round-trip time; undefined: not known. */
   readonly latencyMs?: number | undefined;
 }
@@ -47,6 +51,23 @@ export interface Plan {
   readonly srvWeights: readonly number[];
   /** SRV priority (0..65535, RFC 2782: the lowest first) of each candidate, by index. */
   readonly srvPriorities: readonly number[];
+  /**
+   * Part of the draws that each candidate is the first of, by index, where it is the same for every client and can be
+   * told without drawing.
+   */
+  readonly firstShares?: (() => readonly number[]) | undefined;
+  /** What it is made of, of a plan to be joined: drawn one behind the other, by rank. */
+  readonly parts?: readonly PlanPart[];
+}
+
+/** Candidates that are drawn together. */
+export interface PlanPart {
+  readonly plan: Plan;
+  /** By candidate index of `plan`: that in the whole, less `offset`. */
+  readonly indexes: readonly number[];
+  readonly offset: number;
+  /** The lowest is drawn first. Parts of plans that are joined have none in common. */
+  readonly rank: number;
 }
 
 /** What a plan is for. */
@@ -55,6 +76,11 @@ export interface PlanPurpose {
   readonly limit?: number;
   /** Names the question: a strategy that learns from plan to plan goes on from what it learned. */
   readonly question?: string | undefined;
+  /**
+   * The plan is to be joined (joined.ts) with one of other tiers of the same pool, which has so many in all: its SRV
+   * priorities leave room for those of the other.
+   */
+  readonly joinedTiers?: number | undefined;
 }
 
 /** Builds a plan from candidates in a stable order. */
@@ -69,6 +95,12 @@ export function placesOf(purpose: PlanPurpose | undefined, count: number): numbe
 export function purposeOfPart(purpose: PlanPurpose | undefined, part: string, limit: number): PlanPurpose {
   const question = purpose?.question;
   return { limit, question: question === undefined ? undefined : `${question} ${part}` };
+}
+
+/** First shares in proportion to numbers; those that have 0 have none, unless all have. */
+export function inProportion(numbers: readonly number[]): readonly number[] {
+  const sum = numbers.reduce((total, each) => total + each, 0);
+  return numbers.map((each) => (sum === 0 ? 1 / numbers.length : each / sum));
 }
 
 /** The same priority for all: for strategies that leave the choice to the weights. */

@@ -1,20 +1,22 @@
 // random.ts -- a fresh uniform shuffle for every answer; weight 0 goes last
 
 import type { Random } from '../base/random.ts';
-import { type Candidate, type Plan, samePriorities } from './plan.ts';
+import { type Candidate, inProportion, type Plan, samePriorities } from './plan.ts';
 import { evenWeights } from './srv-weights.ts';
 import { splitByWeight } from './standby.ts';
 
 /** Every order of the candidates is equally likely. */
 export function randomOrder(candidates: readonly Candidate[]): Plan {
   const { active, standby } = splitByWeight(candidates);
+  const weights = evenWeights(candidates);
   // Shuffled further by every draw: a permutation stays one, so nothing has to be set back or allocated.
   const decks = [Uint16Array.from(active), Uint16Array.from(standby)];
   return {
     size: candidates.length,
     isRotation: false,
-    srvWeights: evenWeights(candidates),
+    srvWeights: weights,
     srvPriorities: samePriorities(candidates),
+    firstShares: () => inProportion(weights),
     draw(limit, { random }, order) {
       let written = 0;
       for (const deck of decks) written = deal(deck, limit, random, order, written);

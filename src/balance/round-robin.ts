@@ -1,17 +1,19 @@
 // round-robin.ts -- everybody in turn, whatever the weights; weight 0 goes last
 
-import { type Candidate, type Plan, samePriorities } from './plan.ts';
+import { type Candidate, inProportion, type Plan, samePriorities } from './plan.ts';
 import { evenWeights } from './srv-weights.ts';
 import { splitByWeight } from './standby.ts';
 
 /** Each draw starts one candidate further on, so first places are shared out exactly evenly. */
 export function roundRobin(candidates: readonly Candidate[]): Plan {
   const { active, standby } = splitByWeight(candidates);
+  const weights = evenWeights(candidates);
   return {
     size: candidates.length,
     isRotation: active.length === 0 || standby.length === 0,
-    srvWeights: evenWeights(candidates),
+    srvWeights: weights,
     srvPriorities: samePriorities(candidates),
+    firstShares: () => inProportion(weights),
     draw(limit, { turn }, order) {
       const written = rotate(active, turn, limit, order, 0);
       return rotate(standby, turn, limit, order, written);

@@ -5,6 +5,8 @@ import type { Candidate, Plan } from './plan.ts';
 const MAX_SRV_WEIGHT = 65535;
 /** What the greatest becomes when some are no whole numbers: fine enough for a thousandth, and easy on the eye. */
 const FINE = 10_000;
+/** The least that a weight is scaled down to: rounding then moves none by more than a twentieth. */
+const LEAST_SCALED = 10;
 
 /** SRV weights of strategies that share out evenly: 1 each, 0 for those that stand by. */
 export function evenWeights(candidates: readonly Candidate[]): number[] {
@@ -18,10 +20,14 @@ export function srvWeights(weights: readonly number[]): number[] {
   return weights.map((each) => (each > 0 ? Math.max(1, Math.round(each * (most / greatest))) : 0));
 }
 
-/** The same plan with its SRV weights times `factor` (> 0), in proportion also where the greatest would not fit. */
+/**
+ * The same plan with its SRV weights times `factor` (> 0), in proportion: no further up than the greatest fits, and no
+ * further down than the least keeps what makes rounding small.
+ */
 export function scaleSrvWeights(plan: Plan, factor: number): Plan {
-  const greatest = plan.srvWeights.reduce((max, each) => Math.max(max, each), 0);
-  const times = Math.min(factor, MAX_SRV_WEIGHT / Math.max(1, greatest));
+  const greatest = plan.srvWeights.reduce((max, each) => Math.max(max, each), 1);
+  const least = plan.srvWeights.reduce((min, each) => (each > 0 ? Math.min(min, each) : min), greatest);
+  const times = Math.min(Math.max(factor, Math.min(1, LEAST_SCALED / least)), MAX_SRV_WEIGHT / greatest);
   const scaled = plan.srvWeights.map((each) => (each > 0 ? Math.max(1, Math.round(each * times)) : 0));
   return { ...plan, srvWeights: scaled };
 }

@@ -42,6 +42,6 @@ export function planOf(balancing: Balancing, candidates: readonly Candidate[], p
   const isGrouped = oneSubnetPerAnswer && candidates.every(({ address }) => address !== undefined);
   // A client's few stay the same only in a subnet that is always the same.
   const chooser = name === 'subset' ? hash : strategy;
-  const plan = tiered(isGrouped ? oneSubnet(strategy, chooser) : strategy)(candidates, purpose);
+  const plan = tiered(isGrouped ? oneSubnet(strategy, chooser) : strategy, name === 'failover')(candidates, purpose);
   return srvWeightScale === 1 ? plan : scaleSrvWeights(plan, srvWeightScale);
 }

@@ -67,6 +67,13 @@ export class WeightLine {
     return place === 0 ? 0 : this.ends[place - 1]!;
   }
 
+  /** How long the part of each candidate is, by its number below `count`; 0: it is not on the line. */
+  lengthsOf(count: number): number[] {
+    const lengths = new Array<number>(count).fill(0);
+    for (const [place, member] of this.members.entries()) lengths[member] = this.ends[place]! - this.beginOf(place);
+    return lengths;
+  }
+
   #search(point: number, from: number, to: number): number {
     const { ends } = this;
     let low = from;

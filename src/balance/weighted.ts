@@ -4,7 +4,7 @@
 // answers, with c such that all places are taken. Those for whom that is 1 are in every answer; the others are picked
 // along a line of their weights at even distances (systematic sampling), which hits each in proportion and none twice.
 
-import { type Candidate, type Plan, type PlanPurpose, placesOf, samePriorities } from './plan.ts';
+import { type Candidate, inProportion, type Plan, type PlanPurpose, placesOf, samePriorities } from './plan.ts';
 import { rotate } from './round-robin.ts';
 import { srvWeights } from './srv-weights.ts';
 import { splitByWeight } from './standby.ts';
@@ -40,12 +40,14 @@ export function weighted(candidates: readonly Candidate[], purpose?: PlanPurpose
     rooms.set(places, made);
     return made;
   };
-  const taken = new Taken(candidates.length);
+  const size = candidates.length;
+  const taken = new Taken(size);
   return {
-    size: candidates.length,
+    size,
     isRotation: false,
     srvWeights: weightsInAnswers(candidates, line, roomFor(placesOf(purpose, active.length))),
     srvPriorities: samePriorities(candidates),
+    firstShares: () => inProportion(line.lengthsOf(size)),
     draw(limit, { turn }, order) {
       const places = Math.min(limit, active.length);
       if (places > 0) drawFrom(line, roomFor(places), turn, taken.begin(order, places));

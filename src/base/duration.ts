@@ -3,6 +3,8 @@
 // A bare number is refused everywhere: 5 what?
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Below this, whole seconds stay seconds, as people write them: "60s", "90s". */
+const MINUTES_FROM_MS = 120_000;
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 
 /** Milliseconds of "5s", "1.5h" or "1m30s"; undefined when malformed or without a unit. */
@@ -14,10 +16,10 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
 
-/** Text that reads back as the same time, to the millisecond: 5000 -> "5s", 90000 -> "1m30s", 0 -> "0s". */
+/** Text that reads back as the same time, to the millisecond: 5000 -> "5s", 90000 -> "90s", 150000 -> "2m30s". */
 export function formatDuration(milliseconds: number): string {
   let rest = Math.round(milliseconds);
-  if (rest <= 0) return '0s';
+  if (rest < MINUTES_FROM_MS && rest % 1000 === 0) return `${Math.max(0, rest / 1000)}s`;
   let text = '';
   for (const unit of ['h', 'm', 's', 'ms']) {
     const count = Math.floor(rest / UNIT_MS[unit]!);

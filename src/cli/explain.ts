@@ -18,12 +18,23 @@ interface Explained {
   readonly zone: { readonly apex: string; readonly file: string | null } | null;
   readonly aliases: readonly { readonly name: string; readonly target: string; readonly by: string }[];
   readonly service: string | null;
-  readonly policy: { readonly strategy?: string } | null;
+  readonly policy: ShownPolicy | null;
   readonly rollout: { readonly state: string; readonly step: number; readonly steps: number } | null;
   readonly dependsOnClient: boolean;
   readonly routes: readonly { readonly route: number; readonly outcome: string; readonly part: number }[];
   readonly answers: readonly Way[];
   readonly instances: readonly Row[];
+}
+
+interface ShownPolicy {
+  readonly strategy?: string;
+  readonly routes?: readonly { readonly match: Match }[];
+  readonly tiers?: readonly { readonly match: Match }[];
+}
+
+interface Match {
+  readonly tags?: readonly string[];
+  readonly meta?: Readonly<Record<string, string>>;
 }
 
 interface Way {
@@ -56,6 +67,8 @@ interface Row {
   readonly inclusion: number;
   readonly weight: number;
   readonly weightInForce: number | null;
+  readonly srvPriority: number | null;
+  readonly srvWeight: number | null;
 }
 
 /** Add the command. */
@@ -80,9 +93,11 @@ function textOf(explained: Explained, terminal: Terminal): string {
   if (service !== null) {
     const steps = rollout === null ? '' : `, rollout ${rollout.state} at step ${rollout.step} of ${rollout.steps}`;
     lines.push(`service ${service}, strategy ${policy?.strategy ?? 'round-robin'}${steps}`);
-    lines.push(...routes.map((each) => `route ${each.route}: ${outcomeText(each)}`));
-    lines.push(...answers.flatMap(wayText));
-    lines.push(explained.dependsOnClient ? 'other clients may get other answers' : 'the same for every client');
+    lines.push(
+      ...routes.map((each) => `route ${each.route}${matched(policy?.routes, each.route)}: ${outcomeText(each)}`),
+    );
+    lines.push(...answers.flatMap((way) => wayText(way, policy)));
+    lines.push(explained.dependsOnClient ? 'other clients may have other shares' : 'all clients have the same shares');
   }
   const text = `${lines.map(printable).join('\n')}\n`;
   return instances.length === 0 ? text : `${text}\n${tableOf(instances, terminal)}`;
@@ -105,30 +120,45 @@ const SOURCES: Readonly<Record<string, string>> = {
   everybody: ': nobody is well, so all instances stand in',
 };
 
-function wayText({ route, part, source, home, tiers, records, maxAnswers, ttl, ttlReason }: Way): string[] {
+/** What a route or tier matches: ` (v2, region=eu)`; the tier behind all others matches the rest. */
+function matched(among: readonly { readonly match: Match }[] | undefined, index: number): string {
+  if (among === undefined) return '';
+  if (index >= among.length) return ' (all others)';
+  const { tags = [], meta = {} } = among[index]!.match;
+  return ` (${[...tags, ...Object.entries(meta).map(([key, value]) => `${key}=${value}`)].join(', ')})`;
+}
+
+function wayText(way: Way, policy: ShownPolicy | null): string[] {
+  const { route, part, source, home, tiers, records, maxAnswers, ttl, ttlReason } = way;
+  const size =
+    records > maxAnswers ? `${maxAnswers} of ${records} records` : `${records} record${records === 1 ? '' : 's'}`;
+  const what = records === 0 ? 'nothing to answer with' : `${size}, TTL ${ttl} (${ttlReason})`;
   const pool = route === null ? 'general pool' : `route ${route}`;
   const near = home === null ? '' : `, near ${home}`;
   return [
-    `${percent(part)} of the answers: ${pool}${SOURCES[source] ?? ''}${near}; ` +
-      `at most ${maxAnswers} of ${records} records, TTL ${ttl} (${ttlReason})`,
+    `${percent(part)} of the answers: ${pool}${SOURCES[source] ?? ''}${near}; ${what}`,
     ...tiers.map(
       (each) =>
-        `  tier ${each.tier}: ${each.well} of ${each.counted} well${each.isActive ? ', answers addresses' : ''}`,
+        `  tier ${each.tier}${matched(policy?.tiers, each.tier)}: ${each.well} of ${each.counted} well${each.isActive ? ', answers addresses' : ''}`,
     ),
   ];
 }
 
 function tableOf(instances: readonly Row[], terminal: Terminal): string {
   const { green, yellow } = terminal.colors;
+  const isSrv = instances.some(({ srvPriority }) => srvPriority !== null);
   const columns = [
     ...[{ head: 'INSTANCE' }, { head: 'ADDRESS' }, { head: 'STATUS' }],
     { head: 'IN', color: (text: string) => (text === 'in' ? green(text) : yellow(text)) },
-    ...['RANK', 'FIRST', 'IN ANSWER', 'WEIGHT', 'WHY'].map((head) => ({ head })),
+    ...['RANK', 'FIRST', 'IN ANSWER', 'WEIGHT'].map((head) => ({ head })),
+    ...(isSrv ? [{ head: 'SRV PRIORITY' }, { head: 'SRV WEIGHT' }] : []),
+    { head: 'WHY' },
   ];
   const rows = instances.map((each) => [
     ...[each.id, each.address, each.status, each.in ? 'in' : 'out', String(each.rank ?? '-')],
     ...(each.in ? [percent(each.share), percent(each.inclusion)] : ['-', '-']),
     weightText(each),
+    ...(isSrv ? [String(each.srvPriority ?? '-'), String(each.srvWeight ?? '-')] : []),
     each.text,
   ]);
   return renderTable(terminal, columns, rows);
@@ -139,7 +169,8 @@ function weightText({ weight, weightInForce }: Row): string {
   return weightInForce === null || weightInForce === weight ? String(weight) : `${weightInForce} (of ${weight})`;
 }
 
-/** 0.333 -> "33.3 %". */
+/** 0.333 -> "33.3 %". What is very little is not shown as nothing. */
 export function percent(part: number): string {
-  return `${Number((part * 100).toFixed(2))} %`;
+  const percents = part * 100;
+  return `${Number(Math.abs(percents) < 0.01 ? percents.toPrecision(2) : percents.toFixed(2))} %`;
 }

@@ -4,13 +4,20 @@ import { CodedError, type ErrorDetail } from '../base/errors.ts';
 import type { CheckDefaults } from '../registry/validate-check.ts';
 import { readInstance } from '../registry/validate-instance.ts';
 import { readPolicy } from '../registry/validate-policy.ts';
+import { type RolloutPlace, readPlace } from './rollout-place.ts';
 
 const FORMAT = 'rollcall-export';
 const FORMAT_VERSION = 1;
 
 /** One line between the first and the last. */
 export type ExportEntry =
-  | { readonly kind: 'policy'; readonly service: string; readonly policy: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'policy';
+      readonly service: string;
+      readonly policy: Readonly<Record<string, unknown>>;
+      /** How far its steps have come. */
+      readonly rollout?: RolloutPlace;
+    }
   | {
       readonly kind: 'instance';
       readonly service: string;
@@ -141,8 +148,10 @@ function readEntry(value: Record<string, unknown>): ExportEntry {
     throw new CodedError('invalid', `is of kind ${JSON.stringify(kind)}, which is not known`);
   if (typeof service !== 'string') throw new CodedError('invalid', 'has no service');
   if (kind === 'policy') {
-    readPolicy(value.policy);
-    return { kind, service, policy: value.policy as Record<string, unknown> };
+    const { steps } = readPolicy(value.policy);
+    const rollout = readPlace(value.rollout, steps?.length ?? 0);
+    const policy = value.policy as Record<string, unknown>;
+    return { kind, service, policy, ...(rollout === undefined ? {} : { rollout }) };
   }
   if (typeof id !== 'string') throw new CodedError('invalid', 'has no id');
   if (typeof draining !== 'boolean') throw new CodedError('invalid', 'draining must be true or false');

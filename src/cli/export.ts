@@ -5,14 +5,20 @@ import { open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { presentChecks, presentPolicy, presentRegistration } from '../api/present-instance.ts';
+import { presentPlace } from '../api/present-rollout.ts';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import type { InstanceState } from '../registry/instance.ts';
+import type { Policy } from '../registry/policy.ts';
+import type { Rollout } from '../registry/rollout.ts';
 import { readStored, type StoredHold } from '../registry/stored.ts';
+import { currentRollout } from '../routing/rollout.ts';
 import { claimStore } from '../stores/store-claim.ts';
 import { addClientOptions, type ClientOptions, openApi, type Shell } from './client-command.ts';
 import { type ExportEntry, exportEnd, exportHeader, exportLine, registrationOf } from './export-lines.ts';
 import { type ApiClient, pathPart } from './http-client.ts';
+import { readPresentPolicy, type SentPolicy } from './policy-fields.ts';
 import { Progress } from './progress.ts';
+import type { RolloutPlace } from './rollout-place.ts';
 import type { Terminal } from './terminal.ts';
 
 interface ExportOptions extends ClientOptions {
@@ -80,7 +86,7 @@ async function writeFile(path: string, lines: AsyncIterable<string>): Promise<vo
 }
 
 interface ServiceReply {
-  readonly policy: Readonly<Record<string, unknown>> | null;
+  readonly policy: SentPolicy | null;
   readonly instances: readonly Readonly<Record<string, unknown>>[];
 }
 
@@ -98,7 +104,7 @@ async function* ask(api: ApiClient, progress: Progress): AsyncGenerator<ExportEn
     for (const [index, service] of names.entries()) {
       progress.show(index, names.length);
       const reply = await askService(api, service);
-      if (reply?.policy) yield { kind: 'policy', service, policy: reply.policy };
+      if (reply?.policy) yield* askPolicy(api, service, reply.policy);
       for (const shown of reply?.instances ?? []) if (shown.static !== true) yield toEntry(service, shown);
     }
   } finally {
@@ -114,6 +120,17 @@ async function askService(api: ApiClient, service: string): Promise<ServiceReply
     if (thrown instanceof CodedError && thrown.code === 'unknown_service') return undefined;
     throw thrown;
   }
+}
+
+/** A policy with steps is read again, with how far they have come, unless it has gone since. */
+async function* askPolicy(api: ApiClient, service: string, policy: SentPolicy): AsyncGenerator<ExportEntry> {
+  if (policy.steps === undefined) return yield { kind: 'policy', service, policy };
+  const { policy: read, etag } = await readPresentPolicy(api, service);
+  if (etag === undefined) return;
+  const { rollout, ...present } = read;
+  if (rollout === undefined) return yield { kind: 'policy', service, policy: present };
+  const { state, step } = rollout as RolloutPlace;
+  yield { kind: 'policy', service, policy: present, rollout: { state, step } };
 }
 
 function toEntry(service: string, shown: Readonly<Record<string, unknown>>): ExportEntry {
@@ -137,10 +154,15 @@ async function* read(path: string, terminal: Terminal): AsyncGenerator<ExportEnt
     const { records } = await claim.checked;
     const holds = new Map<string, StoredHold>();
     const entries = records.map(({ key, value }) => readStored(key, value));
-    for (const each of entries) if (each?.kind === 'hold' && each.value !== undefined) holds.set(each.id, each.value);
+    const rollouts = new Map<string, Rollout>();
+    for (const each of entries) {
+      if (each?.kind === 'hold' && each.value !== undefined) holds.set(each.id, each.value);
+      if (each?.kind === 'rollout' && each.value !== undefined) rollouts.set(each.id, each.value);
+    }
     for (const each of entries) {
       if (each?.kind === 'policy' && each.value !== undefined) {
-        yield { kind: 'policy', service: each.id, policy: presentPolicy(each.value) };
+        const place = storedPlace(each.value, rollouts.get(each.id));
+        yield { kind: 'policy', service: each.id, policy: presentPolicy(each.value), ...place };
       }
     }
     for (const each of entries) {
@@ -162,4 +184,11 @@ async function* read(path: string, terminal: Terminal): AsyncGenerator<ExportEnt
   } finally {
     await claim.release();
   }
+}
+
+function storedPlace(policy: Policy, stored: Rollout | undefined): { rollout?: RolloutPlace } {
+  const { steps } = policy;
+  if (steps === undefined) return {};
+  const { state, step } = presentPlace(currentRollout({ ...policy, steps }, stored));
+  return { rollout: { state, step } };
 }

@@ -13,6 +13,7 @@ import { type ExportEntry, type ExportLine, type LineProblem, problemsOf, readEx
 import { type ApiClient, isCut, pathPart } from './http-client.ts';
 import { printable, toJson } from './output.ts';
 import { Progress } from './progress.ts';
+import { movesTo, type RolloutPlace } from './rollout-place.ts';
 import type { Terminal } from './terminal.ts';
 
 interface ImportOptions extends ClientOptions {
@@ -93,8 +94,7 @@ class Import {
     try {
       for (const { line, entry } of lines) {
         if (entry.kind !== 'policy') continue;
-        const path = `/v1/services/${pathPart(entry.service)}/policy`;
-        await this.#try(line, () => this.#api.call(path, { method: 'PUT', body: entry.policy }));
+        await this.#try(line, () => this.#sendPolicy(entry));
         this.#advance(1);
       }
       for (const batch of inBatches(instances)) {
@@ -103,6 +103,17 @@ class Import {
       }
     } finally {
       this.#progress.end();
+    }
+  }
+
+  /** Its steps are where they were, before there is anybody to be sent to. */
+  async #sendPolicy({ service, policy, rollout }: Extract<ExportEntry, { kind: 'policy' }>): Promise<void> {
+    const path = `/v1/services/${pathPart(service)}`;
+    const reply = await this.#api.call(`${path}/policy`, { method: 'PUT', body: policy });
+    const { rollout: present } = reply.body as { readonly rollout?: RolloutPlace };
+    if (rollout === undefined || present === undefined) return;
+    for (const body of movesTo(rollout, present)) {
+      await this.#api.call(`${path}/rollout`, { method: 'POST', body });
     }
   }
 

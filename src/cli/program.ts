@@ -15,6 +15,7 @@ import { printable } from './output.ts';
 import { addPolicyCommand } from './policy.ts';
 import { addQueryCommand } from './query.ts';
 import { addRegisterCommands } from './register.ts';
+import { addRolloutCommand } from './rollout.ts';
 import { addServeCommand, packageVersion } from './serve.ts';
 import { addServiceCommands } from './services.ts';
 import { addSimulateCommand } from './simulate.ts';
@@ -57,6 +58,7 @@ function createProgram(shell: Shell): Command {
   addWatchCommand(program, shell);
   addDrainCommands(program, shell);
   addPolicyCommand(program, shell);
+  addRolloutCommand(program, shell);
   addExplainCommand(program, shell);
   addSimulateCommand(program, shell);
   addExportCommand(program, shell);

@@ -94,8 +94,13 @@ export function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function writeReadyFile(file: string, { dns, http }: RunningServer['addresses']): void {
-  const addresses = { dns: dns.map(formatEndpoint), http: http.map(formatEndpoint), pid: process.pid };
+function writeReadyFile(file: string, { dns, tls, http }: RunningServer['addresses']): void {
+  const addresses = {
+    dns: dns.map(formatEndpoint),
+    tls: tls.map(formatEndpoint),
+    http: http.map(formatEndpoint),
+    pid: process.pid,
+  };
   // Renamed into place, so that whoever waits for the file never reads half of it.
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, `${JSON.stringify(addresses)}\n`);
@@ -103,14 +108,15 @@ function writeReadyFile(file: string, { dns, http }: RunningServer['addresses'])
 }
 
 /** Where the server listens, and three commands to try. */
-function greeting(config: Config, { dns, http }: RunningServer['addresses']): string {
+function greeting(config: Config, { dns, tls, http }: RunningServer['addresses']): string {
   const base = `${config.http.tls === undefined ? 'http' : 'https'}://`;
   const api = base + (http[0] === undefined ? '127.0.0.1:8500' : formatEndpoint(toReachable(http[0])));
   const ask = toReachable(dns[0] ?? { address: '127.0.0.1', port: 8600 });
   const domain = config.dns.domains[0]?.name ?? 'service.local';
   const token = config.auth.tokens.length === 0 ? '' : ' -H "authorization: Bearer $ROLLCALL_TOKEN"';
+  const overTls = tls.length === 0 ? '' : `, ${tls.map(formatEndpoint).join(', ')} (TLS)`;
   return `rollcall ${packageVersion()} is ready
-  DNS   ${dns.map(formatEndpoint).join(', ')} (UDP and TCP)
+  DNS   ${dns.map(formatEndpoint).join(', ')} (UDP and TCP)${overTls}
   HTTP  ${http.map((each) => base + formatEndpoint(each)).join(', ')}
 
 Register an instance, ask for it, see how it is:

@@ -1,29 +1,23 @@
 // simulate.ts -- `rollcall simulate`: what a policy would do, before it is applied
 
 import { writeFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { CodedError, errorMessage } from '../base/errors.ts';
-import { STRATEGY_NAMES } from '../registry/policy.ts';
 import {
   addClientOptions,
   type ClientOptions,
   collectPairs,
   integerOption,
   openApi,
-  readJsonFile,
   type Shell,
 } from './client-command.ts';
 import { percent } from './explain.ts';
 import { printable, renderTable, toJson } from './output.ts';
-import { readPresentPolicy } from './policy.ts';
+import { addPolicyFields, type PolicyFields, readPresentPolicy, statesPolicy, wantedPolicy } from './policy-fields.ts';
 import { type ShareChart, svgChart, textChart } from './share-chart.ts';
 import type { Terminal } from './terminal.ts';
 
-interface SimulateOptions extends ClientOptions {
-  readonly strategy?: string;
-  readonly maxAnswers?: number;
-  readonly ttl?: string;
-  readonly file?: string;
+interface SimulateOptions extends ClientOptions, PolicyFields {
   readonly clients?: number;
   readonly duration?: string;
   readonly rate?: number;
@@ -49,6 +43,7 @@ interface Run {
   readonly queries: number;
   readonly failed: number;
   readonly unanswered: number;
+  readonly unansweredReason: string | null;
   readonly changed: number;
   readonly inFlight: InFlight;
 }
@@ -86,14 +81,14 @@ const TIMEOUT_MS = 120_000;
 
 /** Add the command. */
 export function addSimulateCommand(program: Command, shell: Shell): void {
-  addClientOptions(program.command('simulate <service>').description('say what a policy would do, without applying it'))
-    .addOption(new Option('--strategy <name>', STRATEGY_NAMES.join(', ')))
-    .option('--max-answers <n>', 'addresses or records in one answer', integerOption(1, 1000))
-    .option('--ttl <time>', 'TTL of the records, like 5s')
-    .option('--file <file>', 'JSON of a whole policy instead of the present one, - for standard input; options win')
+  addPolicyFields(
+    addClientOptions(
+      program.command('simulate <service>').description('say what a policy would do, without applying it'),
+    ),
+  )
     .option('--clients <n>', 'how many clients (default: 100)', integerOption(1, 10_000))
     .option('--duration <time>', 'for how long (default: 60s)')
-    .addOption(new Option('--rate <n>', 'requests of each client in a second (default: 1)').argParser(toRate))
+    .option('--rate <n>', 'requests of each client in a second (default: 1)', toRate)
     .option('--type <type>', 'A, AAAA or SRV (default: A)')
     .option('--picks <which>', 'the address that clients use: first or any (default: first)')
     .option('--network <cidr>', 'where clients are (default: 10.0.0.0/8)')
@@ -119,18 +114,12 @@ function collectFailures(text: string, before: readonly Failure[] = []): readonl
 
 async function simulate(service: string, options: SimulateOptions, shell: Shell): Promise<void> {
   const { terminal } = shell;
-  const { strategy, maxAnswers, ttl, file, clients, duration, rate, type, picks, network, seed, svg } = options;
+  const { clients, duration, rate, type, picks, network, seed, svg } = options;
   const api = openApi(options, terminal);
-  const stated = Object.entries({ strategy, maxAnswers, ttl }).filter(([, value]) => value !== undefined);
-  const isOther = stated.length > 0 || file !== undefined;
-  const base = !isOther
-    ? {}
-    : file === undefined
-      ? await readPresentPolicy(api, service)
-      : await readJsonFile(file, terminal);
+  const present = () => readPresentPolicy(api, service);
   const body = {
     service,
-    ...(isOther ? { policy: { ...base, ...Object.fromEntries(stated) } } : {}),
+    ...(statesPolicy(options) ? { policy: await wantedPolicy(options, present, terminal) } : {}),
     ...{ clients, duration, requestsPerSecond: rate, type, picks, network, seed },
     ...{ serviceTime: options.serviceTime, serviceTimes: options.slow, failures: options.fail },
   };
@@ -171,6 +160,7 @@ function textOf(simulated: Simulated, chart: ShareChart, terminal: Terminal): st
     ...[name, run.strategy, ...[run.requests, run.queries, run.failed, run.unanswered].map(String)],
     ...[percent(run.changed), String(run.inFlight.p50), String(run.inFlight.p99)],
   ]);
+  const reasons = new Set([now, policy].flatMap((run) => run?.unansweredReason ?? []));
   const isCompared = policy !== null;
   const columns = [
     ...['INSTANCE', 'STATUS', 'WEIGHT', 'SHARE NOW', 'IN FLIGHT p50', 'p99'],
@@ -189,7 +179,8 @@ function textOf(simulated: Simulated, chart: ShareChart, terminal: Terminal): st
   return [
     `${printable(service)}: ${clients} clients for ${duration}\n`,
     table(heads, summary),
-    table(columns, rows),
+    ...[...reasons].map((reason) => `unanswered: ${printable(reason)}\n`),
+    instances.length === 0 ? 'the service has no instances\n' : table(columns, rows),
     ...(instances.length === 0 ? [] : [textChart(chart, terminal.columns)]),
     ...(moved === null ? [] : [`${moved.clients} clients (${percent(moved.share)}) use another instance most\n`]),
   ].join('\n');

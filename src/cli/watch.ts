@@ -19,6 +19,9 @@ interface ChangeData {
   readonly at: string;
   readonly by?: { readonly kind: string; readonly id?: string; readonly address?: string } | null;
   readonly instance?: { readonly id: string; readonly status: string; readonly reason: string };
+  /** Where the steps of a policy went; `reason` says why. */
+  readonly rollout?: { readonly state: string };
+  readonly reason?: string;
 }
 
 /** The server says something every 15 seconds; silence for longer than this is a cut. */
@@ -86,9 +89,9 @@ const HEADS = ['TIME', 'CHANGE', 'SERVICE', 'INSTANCE', 'STATUS', 'BY', 'REASON'
 const WIDTHS = [24, 10, 20, 24, 11, 24, 0];
 
 function showLine({ event = '', data = '{}' }: StreamEvent, terminal: Terminal): void {
-  const { service, at, by, instance } = JSON.parse(data) as ChangeData;
+  const { service, at, by, instance, rollout, reason: why = '' } = JSON.parse(data) as ChangeData;
   const author = [by?.kind, by?.id, by?.address].filter((each) => each !== undefined).join(' ');
-  const { id = '', status = '', reason = '' } = instance ?? {};
+  const { id = '', status = rollout?.state ?? '', reason = why } = instance ?? {};
   terminal.out(line(terminal, at, event, service, id, status, author, reason));
 }
 

@@ -9,15 +9,19 @@ export function candidateOf(
   members: readonly Member[],
   weightOf: (member: Member) => number,
   tierOf: (member: Member) => number,
+  address?: Uint8Array,
 ): Candidate {
   const connections = meanOf(members, (member) => member.connections);
   return {
     key,
+    address,
     weight: members.reduce((sum, member) => sum + weightOf(member), 0),
     tier: members.reduce((least, member) => Math.min(least, tierOf(member)), Number.POSITIVE_INFINITY),
     id: members.map(({ instance }) => instance.id).sort()[0]!,
     // Those that are not known are taken for as loaded as the others here.
     connections: connections === undefined ? undefined : connections * members.length,
+    loadReports: members.reduce((sum, { loadReports = 0 }) => sum + loadReports, 0),
+    loadTrust: meanOf(members, (member) => (member.connections === undefined ? undefined : (member.loadTrust ?? 1))),
     latencyMs: meanOf(members, (member) => member.latencyMs),
   };
 }

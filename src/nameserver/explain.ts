@@ -3,86 +3,28 @@
 // It asks what answers are made of: the same branches, pools, record sets and plans. Shares are found by drawing from
 // these plans, with turns of its own, so that nobody's turn is taken.
 
+import { isMany, mapped } from '../base/pauses.ts';
 import { seededRandom } from '../base/random.ts';
 import { formatType, TYPE } from '../dns/codes.ts';
 import type { Name } from '../dns/name.ts';
-import { isAnswerable } from '../registry/instance.ts';
-import type { AnsweringService, Member } from '../registry/member.ts';
-import type { Branch, BranchSource } from '../routing/branches.ts';
-import { GENERAL, type RouteOutcome } from '../routing/route.ts';
-import type { TierState } from '../routing/tiers.ts';
+import type { ServiceState } from '../registry/change.ts';
+import { type InstanceState, isAnswerable } from '../registry/instance.ts';
+import type { Member } from '../registry/member.ts';
+import type { Branch, Branches } from '../routing/branches.ts';
+import { GENERAL } from '../routing/route.ts';
 import type { Client } from './client.ts';
+import { type Drawn, drawShares } from './drawn-shares.ts';
 import type { NodePool } from './dynamic-node.ts';
+import type { ExplainedService, Explanation, InstanceReason, WayExplanation, Why } from './explanation.ts';
 import { type PoolAnswers, recordTtlSeconds } from './pool-answers.ts';
 import type { PreparedSet } from './prepared-set.ts';
 import { QueryDraw } from './query-draw.ts';
+import { type Chances, NO_CHANCES, ranked, type Unranked } from './rank-instances.ts';
+import { type PortChoice, type RecordKind, recordKind } from './record-kind.ts';
+import type { RoutedAnswers } from './routed-answers.ts';
 import { type Trace, traceName } from './trace-name.ts';
+import { TAGS, unbranched } from './unbranched.ts';
 import type { View } from './view.ts';
-
-/** Why an instance is in the answers, or is not. */
-export type InstanceReason =
-  /** In, as the strategy draws it. */
-  | 'answered'
-  /** In, of weight 0: behind all others. */
-  | 'standby'
-  /** In although it is not well: `whenAllUnhealthy`. */
-  | 'all-unhealthy'
-  | 'status'
-  /** It has not all tags of the name. */
-  | 'tags'
-  /** A route that this client does not take has it, or one that it does take has it not. */
-  | 'route'
-  /** Affinity: it is not near this client. */
-  | 'affinity'
-  /** Too few are well: `minHealthyFraction`. */
-  | 'suppressed'
-  | 'tier'
-  /** It has no address of the family, no such port, or no metadata. */
-  | 'type'
-  /** There was never room for it within `maxAnswers`. */
-  | 'limit';
-
-export interface InstanceExplanation {
-  readonly member: Member;
-  readonly reason: InstanceReason;
-  readonly text: string;
-  /** Counts from 1: by share, then by how often it is in the answer. Undefined: it is out. */
-  readonly rank: number | undefined;
-  /** Part of the answers to this client of which it is the first, 0..1; instances of one address have it together. */
-  readonly share: number;
-  /** Part of the answers that hold it, 0..1. */
-  readonly inclusion: number;
-  /** What it weighs among the others; undefined: it is out. */
-  readonly weight: number | undefined;
-  readonly tier: number | undefined;
-}
-
-/** One way that answers to the client go: a route or the general pool. */
-export interface WayExplanation {
-  /** Index in the policy; undefined: the general pool. */
-  readonly route: number | undefined;
-  /** Part of the answers to this client, 0..1. */
-  readonly part: number;
-  readonly source: BranchSource;
-  /** The client's zone or subnet, where instances are near it. */
-  readonly home: string | undefined;
-  readonly tiers: readonly TierState[];
-  /** How many records there are to draw from, and how many an answer holds at most. */
-  readonly records: number;
-  readonly limit: number;
-  readonly ttlSeconds: number;
-  readonly ttlReason: string;
-}
-
-export interface Explanation {
-  readonly trace: Trace;
-  readonly service: AnsweringService | undefined;
-  readonly routes: readonly RouteOutcome[];
-  readonly ways: readonly WayExplanation[];
-  readonly instances: readonly InstanceExplanation[];
-  /** Would another client perhaps get another answer? */
-  readonly dependsOnClient: boolean;
-}
 
 /** What is asked. */
 export interface ExplainedQuestion {
@@ -91,235 +33,243 @@ export interface ExplainedQuestion {
   readonly client: Client;
 }
 
-/** Draws that shares are found by, and how many records these may come to in all. */
-const DRAWS = 10_000;
-const MAX_DRAWN_RECORDS = 400_000;
-const MIN_DRAWS = 1000;
-const MAX_PLACES = 1024;
-/** Parts that differ by less than this have the same rank. */
-const SAME_PART = 0.001;
-
-/** Explain a question to a View, whose services `serviceOf` knows. */
-export function explain(
+/**
+ * Explain a question to a View, whose services `serviceOf` knows. Pauses often; all it says is of the moment at which it
+ * begins. `begun` is told at once where the name leads, and may throw.
+ */
+export function* explain(
   { name, type, client }: ExplainedQuestion,
   view: View,
-  serviceOf: (name: string) => AnsweringService | undefined,
-): Explanation {
+  serviceOf: (name: string) => ServiceState | undefined,
+  begun: (trace: Trace) => void = () => {},
+): Generator<void, Explanation> {
   const draw = new QueryDraw(seededRandom(1));
   draw.begin(client);
   const trace = traceName(name, type, view, draw);
+  begun(trace);
   const { dynamic } = trace;
-  const service = dynamic?.service === undefined ? undefined : serviceOf(dynamic.service);
-  if (dynamic?.pool === undefined || service === undefined) {
-    return { trace, service, routes: [], ways: [], instances: [], dependsOnClient: draw.usedClient };
+  const state = dynamic?.service === undefined ? undefined : serviceOf(dynamic.service);
+  // The service goes on changing; its members and the branches are each replaced when they change.
+  const service = state === undefined ? undefined : { name: state.name, policy: state.policy };
+  if (dynamic?.pool === undefined || state === undefined || service === undefined) {
+    const nothing = { trace, routes: [], ways: [], dependsOnClient: draw.usedClient };
+    const rest = yield* unbranched(trace, serviceOf);
+    return { ...nothing, service: service ?? rest?.service, instances: rest?.instances ?? [] };
   }
-  const { branches } = dynamic.pool.answers;
-  const { routes, ways } = branches.explain(draw);
-  const looked = ways.map(({ branch, part }) => lookAt(dynamic.pool!, branch, part, type, draw, trace, service));
-  const named = new Set(branches.registered);
-  const instances = [...service.instances.values()].map((member) =>
-    explainMember(member, looked, named.has(member), type, service),
+  const members = [...state.instances.values()];
+  const { owner, choice } = dynamic.pool;
+  const routed = dynamic.pool.answers.for(type, choice);
+  const { routes, ways } = routed.branches.explain(draw);
+  const looked: Looked[] = [];
+  for (const { branch, part } of ways) {
+    looked.push(yield* lookAt({ routed, owner, choice }, branch, part, type, draw, trace, service));
+  }
+  // Members are replaced also when what changed of them does not change answers, so they are told apart by their ids.
+  const named = byId(routed.branches.registered);
+  const instances = yield* mapped(members, (member) =>
+    explainMember(member, looked, named.get(member.instance.id), service),
   );
   const isAnswered = looked.some(({ set }) => set.plan.size > 0);
   return {
     trace: {
       ...trace,
       result: isAnswered ? 'answer' : 'nodata',
-      reason: isAnswered ? `service '${service.name}' answers` : whyNobody(service, type),
+      reason: isAnswered ? `service '${service.name}' answers` : whyNobody(service, members.length, type),
     },
     service,
     routes,
     ways: looked.map(({ way }) => way),
-    instances: ranked(instances),
+    instances: yield* ranked(instances),
     dependsOnClient: draw.usedClient,
   };
 }
 
 /** One way, looked at: what stands there, and how its records came out of the draws. */
 interface Looked {
+  readonly number: number;
   readonly way: WayExplanation;
+  readonly branches: Branches;
   readonly branch: Branch;
   readonly answers: PoolAnswers;
   readonly set: PreparedSet;
-  readonly drawn: ReadonlyMap<Member, { readonly first: number; readonly included: number }>;
-  readonly answerable: ReadonlySet<Member>;
-  readonly active: ReadonlySet<Member>;
-  readonly registered: ReadonlySet<Member>;
+  /** By id. */
+  readonly drawn: ReadonlyMap<string, Drawn>;
+  readonly kind: RecordKind | undefined;
+  /** Why a member that is well has no record of the type. */
+  readonly lack: string;
+  readonly isAddress: boolean;
+  /** Ids. */
+  readonly answerable: ReadonlySet<string>;
+  readonly active: ReadonlySet<string>;
+  readonly registered: ReadonlySet<string>;
 }
 
-function lookAt(
-  { answers: routed, sets, choice }: NodePool,
+function* lookAt(
+  { routed, owner, choice }: Omit<NodePool, 'answers' | 'sets'> & { readonly routed: RoutedAnswers },
   number: number,
   part: number,
   type: number,
   draw: QueryDraw,
   { served }: Trace,
-  service: AnsweringService,
-): Looked {
-  const branch = routed.branches.at(number);
+  service: ExplainedService,
+): Generator<void, Looked> {
+  const set = yield* routed.inSteps(number, type, owner, choice);
   const answers = routed.at(number);
-  const set = sets(type)!.at(number);
-  const holders = answers.holders(type, choice);
-  const { route, source, home } = branch;
+  const holders = yield* answers.holders(type, choice);
+  const branch = routed.branches.at(number);
+  if (isMany(holders)) yield;
+  const { route, source, home, pool } = branch;
   const { ttlSeconds, limit, plan } = set;
   const settings = served!.domain!.settings;
+  const drawn = yield* drawShares(set, holders, draw);
   return {
+    number,
     way: {
       route: route === GENERAL ? undefined : route,
       part,
       source,
       home,
-      tiers: branch.pool.tiers,
+      tiers: pool.tiers,
       records: plan.size,
       limit,
       ttlSeconds,
       ttlReason: whyTtl(ttlSeconds, holders.flat(), service, settings.ttlSeconds),
     },
+    branches: routed.branches,
     branch,
     answers,
     set,
-    drawn: drawShares(set, holders, draw),
-    answerable: new Set(branch.pool.answerable),
-    active: new Set(branch.pool.active),
-    registered: new Set(branch.pool.registered),
+    drawn,
+    kind: recordKind(type, choice),
+    lack: lackOf(type, choice),
+    isAddress: type === TYPE.A || type === TYPE.AAAA,
+    answerable: idsOf(pool.answerable),
+    active: idsOf(pool.active),
+    registered: idsOf(pool.registered),
   };
 }
 
-/** Draw many times, with turns from 0 on, and count. */
-function drawShares(set: PreparedSet, holders: readonly (readonly Member[])[], draw: QueryDraw): Looked['drawn'] {
-  const { plan } = set;
-  const drawn = new Map<Member, { first: number; included: number }>();
-  if (plan.size === 0) return drawn;
-  const order = new Uint16Array(MAX_PLACES);
-  const limit = Math.min(set.limit, MAX_PLACES);
-  const wanted = Math.max(MIN_DRAWS, Math.min(DRAWS, Math.floor(MAX_DRAWN_RECORDS / Math.min(limit, plan.size))));
-  // Whole rounds, so that those in turn come out even.
-  const draws = Math.ceil(wanted / plan.size) * plan.size;
-  const first = new Float64Array(plan.size);
-  const included = new Float64Array(plan.size);
-  for (let turn = 0; turn < draws; turn++) {
-    draw.turn = turn;
-    const count = plan.draw(limit, draw, order);
-    if (count > 0) first[order[0]!]! += 1;
-    for (let i = 0; i < count; i++) included[order[i]!]! += 1;
-  }
-  for (const [index, members] of holders.entries()) {
-    const shares = { first: first[index]! / draws, included: included[index]! / draws };
-    for (const member of members) drawn.set(member, shares);
-  }
-  return drawn;
+function idsOf(members: readonly Member[]): ReadonlySet<string> {
+  return new Set(members.map(({ instance }) => instance.id));
 }
 
+function byId(members: readonly Member[]): ReadonlyMap<string, Member> {
+  return new Map(members.map((member) => [member.instance.id, member]));
+}
+
+/** `named`: the member as answers are made of it; undefined: it has not all tags of the name. */
 function explainMember(
-  member: Member,
+  member: InstanceState,
   looked: readonly Looked[],
-  hasTags: boolean,
-  type: number,
-  service: AnsweringService,
-): Omit<InstanceExplanation, 'rank'> {
-  let share = 0;
-  let inclusion = 0;
-  let best: { reason: InstanceReason; text: string } | undefined;
+  named: Member | undefined,
+  service: ExplainedService,
+): Unranked {
+  const { id } = member.instance;
+  const chances = { ...NO_CHANCES };
+  let best: Why | undefined;
   let at: Looked | undefined;
   for (const each of looked) {
-    const drawn = each.drawn.get(member);
-    share += (drawn?.first ?? 0) * each.way.part;
-    inclusion += (drawn?.included ?? 0) * each.way.part;
-    const why = hasTags ? whyHere(member, each, type, service) : TAGS;
+    const drawn = each.drawn.get(id);
+    if (drawn !== undefined) addChances(chances, drawn, each.way.part);
+    const why = named === undefined ? TAGS : whyHere(named, each, service);
     // The way on which it comes furthest says most.
     if (best !== undefined && DEPTH.indexOf(why.reason) <= DEPTH.indexOf(best.reason)) continue;
     best = why;
     at = each;
   }
-  const isIn = inclusion > 0;
-  const { reason, text } = best ?? TAGS;
-  const weight = isIn ? at?.answers.weightOf(member) : undefined;
+  const isIn = chances.inclusion > 0;
   const hasTiers = (at?.branch.pool.tiers.length ?? 0) > 0;
   return {
     member,
-    reason,
-    text,
-    share,
-    inclusion,
-    weight,
-    tier: hasTiers ? at?.branch.pool.tierOf(member) : undefined,
+    ...(best ?? TAGS),
+    ...chances,
+    weight: isIn && named !== undefined ? at?.answers.weightOf(named) : undefined,
+    tier: hasTiers && named !== undefined ? at?.branch.pool.tierOf(named) : undefined,
+    srv: isIn ? at?.drawn.get(id)?.srv : undefined,
   };
+}
+
+function addChances(chances: Chances, { first, error, included, place }: Drawn, part: number): void {
+  chances.share += first * part;
+  chances.error += error * part;
+  chances.inclusion += included * part;
+  if (included === 0) return;
+  chances.reach += part;
+  chances.place = Math.min(chances.place, place);
 }
 
 /** From what keeps an instance out first to what lets it in. */
 const DEPTH: readonly InstanceReason[] = [
   ...(['tags', 'route', 'affinity', 'status', 'suppressed', 'tier', 'type', 'limit'] as const),
-  ...(['standby', 'all-unhealthy', 'answered'] as const),
+  ...(['standby', 'all-unhealthy', 'answered', 'alias'] as const),
 ];
-const TAGS = { reason: 'tags', text: 'does not have all tags of the name' } as const;
 
 /** Why a member is in the answers of one way, or is not. */
-function whyHere(
-  member: Member,
-  { way, branch, answers, set, drawn, answerable, active, registered }: Looked,
-  type: number,
-  { policy }: AnsweringService,
-): { reason: InstanceReason; text: string } {
-  const { pool } = branch;
-  const { status, warmth } = member;
+function whyHere(member: Member, looked: Looked, service: ExplainedService): Why {
+  const { way, branch, answers, set, drawn, lack, kind, answerable, active, registered, isAddress } = looked;
+  const { status, warmth, instance } = member;
+  const { id } = instance;
   const isWell = isAnswerable(status);
-  if (!registered.has(member)) {
-    const isPinned = policy?.affinity?.mode === 'pin';
-    if (isPinned) return { reason: 'affinity', text: `pinned: not of ${way.home ?? 'any home of this client'}` };
-    const taken = way.route === undefined ? 'the general pool' : `route ${way.route}`;
-    return { reason: 'route', text: `this client is answered from ${taken}` };
-  }
-  if (!answerable.has(member)) {
-    if (!isWell) return { reason: 'status', text: status };
+  if (!registered.has(id)) return whyElsewhere(member, looked);
+  if (!answerable.has(id) && !isWell) return { reason: 'status', text: status };
+  if (kind?.has(instance) === false) return { reason: 'type', text: lack };
+  if (!answerable.has(id)) {
     if (answerable.size > 0 && way.home !== undefined)
       return { reason: 'affinity', text: `others of ${way.home} are nearer to this client` };
     return { reason: 'suppressed', text: 'too few are well (minHealthyFraction, whenAllUnhealthy)' };
   }
-  const result = drawn.get(member);
+  const result = drawn.get(id);
   if (result === undefined) {
-    const isOfType = type === TYPE.A || type === TYPE.AAAA;
-    if (isOfType && !active.has(member)) {
+    if (isAddress && !active.has(id)) {
       const tier = way.tiers.find(({ isActive }) => isActive)?.tier;
-      return { reason: 'tier', text: `tier ${pool.tierOf(member)}; tier ${tier} answers` };
+      return { reason: 'tier', text: `tier ${branch.pool.tierOf(member)}; tier ${tier} answers` };
     }
-    return { reason: 'type', text: `has nothing for ${formatType(type)} here` };
+    return { reason: 'type', text: lack };
   }
-  if (result.included === 0) return { reason: 'limit', text: `no room among the ${set.limit} of an answer` };
+  if (result.included === 0)
+    return { reason: 'limit', text: `rarely or never room among the ${set.limit} of an answer` };
   if (!isWell) return { reason: 'all-unhealthy', text: `${status}, answered by whenAllUnhealthy` };
-  const weight = answers.weightOf(member);
-  if (weight === 0) return { reason: 'standby', text: 'weight 0: behind all others' };
+  if (answers.weightOf(member) === 0) return { reason: 'standby', text: 'weight 0: behind all others' };
   const notes = [
     ...(status === 'warning' ? ['warning'] : []),
     ...(warmth === undefined ? [] : [`warms up (${Math.round(warmth * 100)} % of its weight)`]),
   ];
-  return { reason: 'answered', text: [policy?.strategy ?? 'round-robin', ...notes].join('; ') };
+  return { reason: 'answered', text: [service.policy?.strategy ?? 'round-robin', ...notes].join('; ') };
 }
 
-/** By share, and those alike with one number. */
-function ranked(instances: readonly Omit<InstanceExplanation, 'rank'>[]): InstanceExplanation[] {
-  const sorted = [...instances].sort(
-    (a, b) => byPart(a.share, b.share) || byPart(a.inclusion, b.inclusion) || byId(a.member, b.member),
-  );
-  let rank = 0;
-  return sorted.map((each, i) => {
-    const before = sorted[i - 1];
-    const isSame =
-      before !== undefined && byPart(before.share, each.share) === 0 && byPart(before.inclusion, each.inclusion) === 0;
-    if (!isSame) rank = i + 1;
-    return { ...each, rank: each.inclusion > 0 ? rank : undefined };
-  });
+/** Why a member is none of those that one way is answered from. */
+function whyElsewhere(member: Member, { number, way, branches, kind, lack }: Looked): Why {
+  const { status, instance } = member;
+  const taken = way.route === undefined ? 'the general pool' : `route ${way.route}`;
+  switch (branches.whyNotOwn(number, member)) {
+    case 'far':
+      return { reason: 'affinity', text: `pinned: not of ${way.home ?? 'any home of this client'}` };
+    case 'other':
+      return { reason: 'route', text: `this client is answered from ${taken}` };
+    case undefined:
+      // Others stand in, for this is not to be had.
+      if (!isAnswerable(status)) return { reason: 'status', text: status };
+      if (kind?.has(instance) === false) return { reason: 'type', text: lack };
+      return { reason: 'route', text: `weight 0: others stand in for ${taken}` };
+  }
 }
 
-/** The larger first. Compared in steps, since being nearly the same does not go on from one to the next. */
-function byPart(a: number, b: number): number {
-  return Math.round(b / SAME_PART) - Math.round(a / SAME_PART);
+function lackOf(type: number, choice: PortChoice | undefined): string {
+  switch (type) {
+    case TYPE.A:
+      return 'has no IPv4 address';
+    case TYPE.AAAA:
+      return 'has no IPv6 address';
+    case TYPE.SRV:
+      return choice === undefined ? 'has no port' : `has no ${choice.proto} port '${choice.name}'`;
+    case TYPE.TXT:
+      return 'has no metadata';
+    default:
+      return `has nothing for ${formatType(type)}`;
+  }
 }
 
-function byId({ instance: a }: Member, { instance: b }: Member): number {
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
-}
-
-function whyTtl(ttlSeconds: number, members: readonly Member[], { policy }: AnsweringService, usual: number): string {
+function whyTtl(ttlSeconds: number, members: readonly Member[], { policy }: ExplainedService, usual: number): string {
   const instances = members.map(({ instance }) => instance);
   if (ttlSeconds < recordTtlSeconds(policy, instances, usual)) return 'volatileTtl: an instance fails or leaves';
   if (policy?.ttlSeconds !== undefined) return 'the policy';
@@ -327,7 +277,7 @@ function whyTtl(ttlSeconds: number, members: readonly Member[], { policy }: Answ
   return least === undefined ? 'the domain' : `the least of the instances: ${least.id}`;
 }
 
-function whyNobody({ name, instances }: AnsweringService, type: number): string {
-  if (instances.size === 0) return `service '${name}' has a policy, but no instance`;
+function whyNobody({ name }: ExplainedService, instances: number, type: number): string {
+  if (instances === 0) return `service '${name}' has a policy, but no instance`;
   return `no instance of service '${name}' is there to be answered as ${formatType(type)} to this client`;
 }

@@ -2,7 +2,8 @@
 
 import type { Candidate, Plan } from '../balance/plan.ts';
 import { type IpAddress, parseIp } from '../base/ip.ts';
-import { TYPE } from '../dns/codes.ts';
+import { atOnce, isMany, isPause, mapped } from '../base/pauses.ts';
+import { formatType, TYPE } from '../dns/codes.ts';
 import { type Name, parseName, prependLabels } from '../dns/name.ts';
 import { txtRdata } from '../dns/rdata/basic.ts';
 import { srvRdata } from '../dns/rdata/locating.ts';
@@ -14,6 +15,8 @@ import { addressLabel } from './address-label.ts';
 import { candidateOf } from './candidate.ts';
 import type { Cursor } from './cursors.ts';
 import type { PreparedSet } from './prepared-set.ts';
+import { namedPort, type PortChoice } from './record-kind.ts';
+import { type Binding, bindingOf, bindingRdata } from './service-binding.ts';
 
 /** What the records of a pool depend on beside its instances. */
 export interface PoolContext {
@@ -25,14 +28,10 @@ export interface PoolContext {
   /** The most while the pool is about to change. */
   readonly volatileTtlSeconds: number | undefined;
   readonly maxAnswers: number;
+  /** The service is still as the pool has it. */
+  isCurrent(): boolean;
   /** Rotation cursors by question; they outlive this object, so that a change does not start the rotation over. */
   cursor(question: string): Cursor;
-}
-
-/** Which port SRV records carry. */
-export interface PortChoice {
-  readonly name: string;
-  readonly proto: 'tcp' | 'udp';
 }
 
 export class PoolAnswers {
@@ -47,62 +46,43 @@ export class PoolAnswers {
     this.#weightOf = weightsOf(context.policy, pool.answerable);
   }
 
-  /** A (4) or AAAA (6): one record per address; the weights of instances that share one add up. */
-  addresses(family: 4 | 6): PreparedSet {
-    return this.#cached(family === 4 ? 'A' : 'AAAA', (question) => {
-      const found = this.#byAddress(family);
-      const candidates = found.map(({ address, members }) => ({
-        ...this.#candidate(address.text, members),
-        address: address.bytes,
-      }));
-      const members = found.flatMap((each) => each.members);
-      return this.#prepare(question, family === 4 ? TYPE.A : TYPE.AAAA, members, candidates, () =>
-        found.map(({ address }) => address.bytes),
-      );
-    });
-  }
-
   /**
-   * SRV for the main port, or a named one. `owner` tells rotations apart: the same records under two names turn
-   * independently.
+   * The set of a type. A and AAAA have one record per address, and the weights of instances that share one add up. SRV has
+   * the main port or a named one, and `owner` tells rotations apart: the same records under two names turn independently.
+   * TXT has one record for each distinct set of metadata, SVCB and HTTPS those of service-binding.ts.
    */
-  services(owner: string, choice?: PortChoice): PreparedSet {
-    return this.#cached(`SRV ${owner}`, (question) => {
-      const found = this.#byTarget(choice);
-      const candidates = found.map(({ key, members }) => this.#candidate(key, members));
-      const members = found.flatMap((each) => each.members);
-      return this.#prepare(question, TYPE.SRV, members, candidates, ({ srvPriorities, srvWeights }) =>
-        found.map(({ port, members: [first] }, index) =>
-          srvRdata(srvPriorities[index]!, srvWeights[index]!, port, this.#target(first!.instance)),
-        ),
-      );
-    });
+  set(type: number, owner: string, choice?: PortChoice): PreparedSet {
+    return atOnce(this.inSteps(type, owner, choice));
   }
 
-  /** Who is behind each record of a set of A, AAAA, SRV or TXT, by candidate index of its plan. */
-  holders(type: number, choice?: PortChoice): readonly (readonly Member[])[] {
-    return this.#found(type, choice).map(({ members }) => members);
+  /** The same, made with pauses where there are many members. */
+  *inSteps(type: number, owner: string, choice?: PortChoice): Generator<void, PreparedSet> {
+    const question = questionOf(type, owner);
+    const known = this.#sets.get(question);
+    if (known !== undefined) return known;
+    const made = yield* this.#make(type, question, choice);
+    // A query in between could not wait and has made it.
+    const set = this.#sets.get(question) ?? made;
+    this.#sets.set(question, set);
+    return set;
   }
 
-  #found(type: number, choice: PortChoice | undefined): readonly { readonly members: readonly Member[] }[] {
+  /** Who is behind each record of the set of a type, by candidate index of its plan. With pauses. */
+  *holders(type: number, choice?: PortChoice): Generator<void, readonly (readonly Member[])[]> {
+    const found = yield* this.#found(type, choice);
+    return found.map(({ members }) => members);
+  }
+
+  #found(type: number, choice: PortChoice | undefined): Generator<void, readonly { readonly members: Member[] }[]> {
     if (type === TYPE.SRV) return this.#byTarget(choice);
     if (type === TYPE.TXT) return this.#byText();
+    if (type === TYPE.SVCB || type === TYPE.HTTPS) return this.#byBinding(type);
     return this.#byAddress(type === TYPE.A ? 4 : 6);
   }
 
   /** What a member weighs here: its weight, less while it warns or warms up. */
   weightOf(member: Member): number {
     return this.#weightOf(member);
-  }
-
-  /** TXT: the metadata of each instance that has any, one record for each distinct set of it. */
-  texts(): PreparedSet {
-    return this.#cached('TXT', (question) => {
-      const found = this.#byText();
-      const members = found.flatMap((each) => each.members);
-      const candidates = found.map(({ key }) => ({ key, weight: 1 }));
-      return this.#prepare(question, TYPE.TXT, members, candidates, () => found.map(({ rdata }) => rdata));
-    });
   }
 
   /** The host name that every registered instance has for its address: then the service is an alias of it. */
@@ -113,9 +93,10 @@ export class PoolAnswers {
     return { target: parseName(host), ttlSeconds: this.#ttlSeconds(this.pool.answerable) };
   }
 
-  #byAddress(family: 4 | 6): { address: IpAddress; members: Member[] }[] {
+  *#byAddress(family: 4 | 6): Generator<void, { address: IpAddress; members: Member[] }[]> {
     const byAddress = new Map<string, { address: IpAddress; members: Member[] }>();
-    for (const member of this.pool.active) {
+    for (const [i, member] of this.pool.active.entries()) {
+      if (isPause(i)) yield;
       const address = parseIp(member.instance.address);
       if (address?.family !== family) continue;
       const known = byAddress.get(address.text);
@@ -125,9 +106,10 @@ export class PoolAnswers {
     return [...byAddress.values()];
   }
 
-  #byTarget(choice: PortChoice | undefined): { key: string; port: number; members: Member[] }[] {
+  *#byTarget(choice: PortChoice | undefined): Generator<void, { key: string; port: number; members: Member[] }[]> {
     const byTarget = new Map<string, { key: string; port: number; members: Member[] }>();
-    for (const member of this.pool.answerable) {
+    for (const [i, member] of this.pool.answerable.entries()) {
+      if (isPause(i)) yield;
       const { instance } = member;
       const port = choice === undefined ? instance.port : namedPort(instance, choice);
       if (port === undefined) continue;
@@ -140,9 +122,24 @@ export class PoolAnswers {
     return [...byTarget.values()];
   }
 
-  #byText(): { key: string; rdata: Uint8Array; members: Member[] }[] {
+  *#byBinding(type: number): Generator<void, { key: string; binding: Binding; members: Member[] }[]> {
+    const byBinding = new Map<string, { key: string; binding: Binding; members: Member[] }>();
+    for (const [i, member] of this.pool.answerable.entries()) {
+      if (isPause(i)) yield;
+      const binding = bindingOf(type, member.instance);
+      if (binding === undefined) continue;
+      const key = `${member.instance.address} ${binding.port} ${Buffer.from(binding.alpn).toString('latin1')}`;
+      const known = byBinding.get(key);
+      if (known === undefined) byBinding.set(key, { key, binding, members: [member] });
+      else known.members.push(member);
+    }
+    return [...byBinding.values()];
+  }
+
+  *#byText(): Generator<void, { key: string; rdata: Uint8Array; members: Member[] }[]> {
     const byText = new Map<string, { key: string; rdata: Uint8Array; members: Member[] }>();
-    for (const member of this.pool.answerable) {
+    for (const [i, member] of this.pool.answerable.entries()) {
+      if (isPause(i)) yield;
       if (Object.keys(member.instance.meta).length === 0) continue;
       const rdata = txtRdata(metadataStrings(member.instance));
       // By their octets: { a: "b=c" } and { "a=b": "c" } read the same, and an RRset has no duplicates.
@@ -154,31 +151,62 @@ export class PoolAnswers {
     return [...byText.values()];
   }
 
-  #cached(question: string, make: (question: string) => PreparedSet): PreparedSet {
-    let set = this.#sets.get(question);
-    if (set === undefined) {
-      set = make(question);
-      this.#sets.set(question, set);
+  *#make(type: number, question: string, choice: PortChoice | undefined): Generator<void, PreparedSet> {
+    if (type === TYPE.SRV) {
+      const found = yield* this.#byTarget(choice);
+      const candidates = yield* mapped(found, ({ key, members }) => this.#candidate(key, members));
+      return yield* this.#prepare(question, type, found, candidates, ({ port, members: [first] }, index, plan) =>
+        srvRdata(plan.srvPriorities[index]!, plan.srvWeights[index]!, port, this.#target(first!.instance)),
+      );
     }
-    return set;
+    if (type === TYPE.SVCB || type === TYPE.HTTPS) {
+      const found = yield* this.#byBinding(type);
+      const candidates = yield* mapped(found, ({ key, members }) => this.#candidate(key, members));
+      return yield* this.#prepare(question, type, found, candidates, ({ binding, members: [first] }, index, plan) => {
+        const { instance } = first!;
+        return bindingRdata(plan.srvPriorities[index]!, this.#target(instance), binding, parseIp(instance.address));
+      });
+    }
+    if (type === TYPE.TXT) {
+      const found = yield* this.#byText();
+      const candidates = found.map(({ key }) => ({ key, weight: 1 }));
+      return yield* this.#prepare(question, type, found, candidates, ({ rdata }) => rdata);
+    }
+    const found = yield* this.#byAddress(type === TYPE.A ? 4 : 6);
+    const candidates = yield* mapped(found, ({ address, members }) =>
+      this.#candidate(address.text, members, address.bytes),
+    );
+    return yield* this.#prepare(question, type, found, candidates, ({ address }) => address.bytes);
   }
 
-  #prepare(
+  *#prepare<F extends { readonly members: readonly Member[] }>(
     question: string,
     type: number,
-    members: readonly Member[],
+    found: readonly F[],
     candidates: readonly Candidate[],
-    rdatasFor: (plan: Plan) => readonly Uint8Array[],
-  ): PreparedSet {
+    rdataOf: (found: F, index: number, plan: Plan) => Uint8Array,
+  ): Generator<void, PreparedSet> {
     const { policy, maxAnswers } = this.#context;
     const cursor = this.#context.cursor(question);
     const limit = policy?.maxAnswers ?? maxAnswers;
-    const plan = planFor(policy, candidates, { limit, question: cursor.question });
-    return { type, ttlSeconds: this.#ttlSeconds(members), rdatas: rdatasFor(plan), plan, limit, cursor };
+    const members: Member[] = [];
+    for (const each of found) for (const member of each.members) members.push(member);
+    const ttlSeconds = this.#ttlSeconds(members);
+    if (isMany(candidates)) yield;
+    // What holds no more must not teach those that learn.
+    const learns = this.#context.isCurrent();
+    const plan = planFor(policy, candidates, {
+      limit,
+      question: learns ? cursor.question : undefined,
+      joinedTiers: this.pool.joinedTiers,
+    });
+    if (isMany(candidates)) yield;
+    const rdatas = yield* mapped(found, (each, index) => rdataOf(each, index, plan));
+    return { type, ttlSeconds, rdatas, plan, limit, cursor };
   }
 
-  #candidate(key: string, members: readonly Member[]): Candidate {
-    return candidateOf(key, members, this.#weightOf, this.pool.tierOf);
+  #candidate(key: string, members: readonly Member[], address?: Uint8Array): Candidate {
+    return candidateOf(key, members, this.#weightOf, this.pool.tierOf, address);
   }
 
   #ttlSeconds(members: readonly Member[]): number {
@@ -190,10 +218,19 @@ export class PoolAnswers {
   }
 
   #target(instance: AnsweringInstance): Name {
-    const address = parseIp(instance.address);
-    if (address === undefined) return parseName(instance.address);
-    return prependLabels([addressLabel(address), 'addr'], this.#context.apex);
+    return addressTarget(instance, this.#context.apex);
   }
+}
+
+/** What records that lead to an instance point to: its name below `addr`, or the host name that it has for an address. */
+export function addressTarget({ address: text }: AnsweringInstance, apex: Name): Name {
+  const address = parseIp(text);
+  return address === undefined ? parseName(text) : prependLabels([addressLabel(address), 'addr'], apex);
+}
+
+/** Tells a question from the others about a pool. */
+export function questionOf(type: number, owner: string): string {
+  return type === TYPE.SRV ? `SRV ${owner}` : formatType(type);
 }
 
 /** TTL of a record set: the policy's, else the least of its instances', else the domain's (contract section 2). */
@@ -208,11 +245,6 @@ export function recordTtlSeconds(
     if (ttlSeconds !== undefined && (least === undefined || ttlSeconds < least)) least = ttlSeconds;
   }
   return least ?? fallback;
-}
-
-function namedPort(instance: AnsweringInstance, choice: PortChoice): number | undefined {
-  const named = Object.hasOwn(instance.ports, choice.name) ? instance.ports[choice.name] : undefined;
-  return named?.proto === choice.proto ? named.port : undefined;
 }
 
 /** `key=value` strings; what is longer than a character-string may be goes on in the next one. */

@@ -19,6 +19,8 @@ export interface PreparedSet extends Draw {
   readonly ttlSeconds: number;
   /** By candidate index of the plan. */
   readonly rdatas: readonly Uint8Array[];
+  /** More of them, numbered on, that very many sets have in common: too many to keep answers of each. */
+  readonly sharedRdatas?: readonly Uint8Array[];
 }
 
 /** Candidate indexes of the last draw; shared, since drawing is synchronous. Holds as many as any policy may ask for. */
@@ -34,7 +36,11 @@ export function drawOrder(set: Draw, draw: QueryDraw): number {
 export function drawRRset(set: PreparedSet, owner: Name, draw: QueryDraw): RRset | undefined {
   if (set.plan.size === 0) return undefined;
   const count = drawOrder(set, draw);
+  const { rdatas: own, sharedRdatas } = set;
   const rdatas: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) rdatas.push(set.rdatas[ORDER[i]!]!);
+  for (let i = 0; i < count; i++) {
+    const index = ORDER[i]!;
+    rdatas.push(index < own.length ? own[index]! : sharedRdatas![index - own.length]!);
+  }
   return rrset(owner, set.type, set.ttlSeconds, rdatas);
 }

@@ -5,6 +5,7 @@
 // requests at the same times.
 
 import type { IpPrefix } from '../base/ip.ts';
+import { isMany, isPause, mapped } from '../base/pauses.ts';
 import { type Random, seededRandom } from '../base/random.ts';
 import { TYPE } from '../dns/codes.ts';
 import type { Policy } from '../registry/policy.ts';
@@ -55,6 +56,8 @@ export interface SimulationResult {
   readonly failed: number;
   /** Requests for which there was no instance in the answer. */
   readonly unanswered: number;
+  /** Why the first answer without an instance had none; undefined: there was no such answer. */
+  readonly lack: string | undefined;
   /** Part of the answers after a client's first one that begin with another instance than the one before. */
   readonly changed: number;
   /** Requests under way, over all instances and times. */
@@ -76,8 +79,8 @@ const EVENTS = 20;
 export function* simulate(simulation: Simulation, policy: Policy | undefined): Generator<void, SimulationResult> {
   const run = new Run(simulation, policy);
   try {
-    yield;
-    while (run.step()) yield;
+    yield* run.begin();
+    while (yield* run.advance()) yield;
     return yield* run.result();
   } finally {
     run.close();
@@ -101,7 +104,7 @@ class Run {
   readonly #times: Random;
   readonly #picks: Random;
   readonly #draw: QueryDraw;
-  readonly #clients: readonly Cached[];
+  readonly #clients: Cached[] = [];
   readonly #inFlight: Int32Array;
   readonly #requests: Float64Array;
   /** Since the last report. */
@@ -111,7 +114,8 @@ class Run {
   readonly #turns: { atMs: number; instance: number; isFailing: boolean }[];
   /** By client and instance. */
   readonly #used = new Map<number, number>();
-  readonly #samples: readonly Int32Array[];
+  readonly #samples: Int32Array[] = [];
+  readonly #maxLooks: number;
   #looks = 0;
   readonly #lookMs: number;
   #nextLookMs = 0;
@@ -122,9 +126,10 @@ class Run {
   #changes = 0;
   #failed = 0;
   #unanswered = 0;
+  #lack: string | undefined;
 
   constructor(simulation: Simulation, policy: Policy | undefined) {
-    const { seed, service, domain, type, clients, network, durationMs, failures } = simulation;
+    const { seed, service, domain, type, durationMs, failures } = simulation;
     const count = service.instances.length;
     this.#simulation = simulation;
     this.#service = new SimulatedService(service, policy, domain, type);
@@ -132,10 +137,6 @@ class Run {
     this.#times = seededRandom(seed + 1);
     this.#picks = seededRandom(seed + 2);
     this.#draw = new QueryDraw(seededRandom(seed + 3));
-    const addresses = seededRandom(seed + 4);
-    this.#clients = Array.from({ length: clients }, () => ({
-      ...{ client: clientIn(network, addresses), records: [], expiresMs: Number.NEGATIVE_INFINITY, first: -1 },
-    }));
     this.#inFlight = new Int32Array(count);
     this.#requests = new Float64Array(count);
     this.#taken = { ms: new Float64Array(count), count: new Float64Array(count) };
@@ -146,15 +147,29 @@ class Run {
         { atMs: atMs + forMs, instance, isFailing: false },
       ])
       .sort((a, b) => b.atMs - a.atMs);
-    const looks = Math.max(1, Math.min(MAX_LOOKS, Math.floor(MAX_SAMPLES / Math.max(1, count))));
-    this.#lookMs = durationMs / looks;
-    // Adding up may bring in one more.
-    this.#samples = service.instances.map(() => new Int32Array(looks + 1));
-    for (let client = 0; client < clients; client++) this.#events.push(this.#gapMs(), client);
+    this.#maxLooks = Math.max(1, Math.min(MAX_LOOKS, Math.floor(MAX_SAMPLES / Math.max(1, count))));
+    this.#lookMs = durationMs / this.#maxLooks;
+  }
+
+  *begin(): Generator<void, void> {
+    const { service, clients, network, seed } = this.#simulation;
+    yield* this.#service.begin(service.instances);
+    for (let index = 0; index < service.instances.length; index++) {
+      if (isPause(index)) yield;
+      // Adding up may bring in one more.
+      this.#samples.push(new Int32Array(this.#maxLooks + 1));
+    }
+    const addresses = seededRandom(seed + 4);
+    for (let i = 0; i < clients; i++) {
+      if (isPause(i)) yield;
+      const client = clientIn(network, addresses);
+      this.#clients.push({ client, records: [], expiresMs: Number.NEGATIVE_INFINITY, first: -1 });
+      this.#events.push(this.#gapMs(), i);
+    }
   }
 
   /** Go on for some events; false: the time is over. */
-  step(): boolean {
+  *advance(): Generator<void, boolean> {
     const { durationMs } = this.#simulation;
     for (let i = 0; i < EVENTS; i++) {
       const nextMs = this.#events.isEmpty ? durationMs : this.#events.nextMs;
@@ -162,9 +177,13 @@ class Run {
       const dueMs = Math.min(nextMs, turnMs, this.#nextLookMs, this.#nextReportMs);
       if (dueMs >= durationMs) return false;
       if (dueMs === turnMs) this.#turn();
-      else if (dueMs === this.#nextReportMs) return this.#report();
+      else if (dueMs === this.#nextReportMs) yield* this.#report();
       else if (dueMs === this.#nextLookMs) this.#look();
-      else this.#handle(this.#events.pop(), nextMs);
+      else {
+        const event = this.#events.pop();
+        if (event < 0) this.#inFlight[-1 - event]! -= 1;
+        else yield* this.#send(event, nextMs);
+      }
     }
     return true;
   }
@@ -175,28 +194,24 @@ class Run {
 
   *result(): Generator<void, SimulationResult> {
     const served = this.#requests.reduce((sum, each) => sum + each, 0);
-    const loads: SimulatedLoad[] = [];
-    const all = new Int32Array(this.#samples.length * this.#looks);
-    for (const [index, samples] of this.#samples.entries()) {
+    const all = new Map<number, number>();
+    const loads = yield* mapped(this.#samples, (samples, index) => {
       const sorted = samples.subarray(0, this.#looks).sort();
-      all.set(sorted, index * this.#looks);
+      for (const sample of sorted) all.set(sample, (all.get(sample) ?? 0) + 1);
       const requests = this.#requests[index]!;
       const share = served === 0 ? 0 : requests / served;
-      loads.push({ requests, share, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) });
-      if (index % 64 === 0) yield;
-    }
-    yield;
-    all.sort();
-    yield;
+      return { requests, share, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
+    });
     return {
       loads,
       requests: this.#sent,
       queries: this.#queries,
       failed: this.#failed,
       unanswered: this.#unanswered,
+      lack: this.#lack,
       changed: this.#refreshes === 0 ? 0 : this.#changes / this.#refreshes,
-      p50: quantile(all, 0.5),
-      p99: quantile(all, 0.99),
+      p50: quantileOf(all, 0.5),
+      p99: quantileOf(all, 0.99),
       favourites: yield* this.#favourites(),
     };
   }
@@ -219,19 +234,16 @@ class Run {
     return favourites;
   }
 
-  #handle(event: number, nowMs: number): void {
-    if (event < 0) {
-      this.#inFlight[-1 - event]! -= 1;
-      return;
-    }
-    this.#events.push(nowMs + this.#gapMs(), event);
+  /** A client sends a request. */
+  *#send(client: number, nowMs: number): Generator<void, void> {
+    this.#events.push(nowMs + this.#gapMs(), client);
     // Drawn whatever comes of it: the other policy is to meet the same.
     const times = this.#exponential(this.#times);
     const pick = this.#picks.next();
     const within = this.#picks.next();
     this.#sent++;
-    const cached = this.#clients[event]!;
-    if (nowMs >= cached.expiresMs) this.#ask(cached, nowMs);
+    const cached = this.#clients[client]!;
+    if (nowMs >= cached.expiresMs) yield* this.#ask(cached, nowMs);
     const record = this.#choose(cached.records, pick);
     if (record === undefined) {
       this.#unanswered++;
@@ -247,14 +259,15 @@ class Run {
     this.#inFlight[instance]! += 1;
     this.#taken.ms[instance]! += tookMs;
     this.#taken.count[instance]! += 1;
-    const key = event * this.#requests.length + instance;
+    const key = client * this.#requests.length + instance;
     this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
     this.#events.push(nowMs + tookMs, -1 - instance);
   }
 
-  #ask(cached: Cached, nowMs: number): void {
+  *#ask(cached: Cached, nowMs: number): Generator<void, void> {
     this.#draw.begin(cached.client);
-    const { records, ttlSeconds } = this.#service.answer(this.#draw);
+    const { records, ttlSeconds, lack } = yield* this.#service.answer(this.#draw);
+    this.#lack ??= lack;
     const first = records[0]?.instances[0] ?? -1;
     if (this.#queries++ > 0 && cached.expiresMs > Number.NEGATIVE_INFINITY) {
       this.#refreshes++;
@@ -292,19 +305,20 @@ class Run {
     if (before > 0 !== this.#failing[instance]! > 0) this.#service.setFailing(instance, isFailing, atMs);
   }
 
-  #report(): true {
+  *#report(): Generator<void, void> {
     const nowMs = this.#nextReportMs;
     const { ms, count } = this.#taken;
     for (let index = 0; index < this.#inFlight.length; index++) {
+      if (isPause(index)) yield;
       const latencyMs = count[index]! > 0 ? ms[index]! / count[index]! : undefined;
       this.#service.report(index, { connections: this.#inFlight[index]! }, nowMs);
       if (latencyMs !== undefined) this.#service.report(index, { latencyMs }, nowMs);
     }
     ms.fill(0);
     count.fill(0);
-    this.#service.reckon(nowMs);
+    if (isMany(ms)) yield;
+    yield* this.#service.reckon(nowMs);
     this.#nextReportMs += REPORT_MS;
-    return true;
   }
 
   #look(): void {
@@ -333,4 +347,15 @@ function clientIn({ bytes, length }: IpPrefix, random: Random): Client {
 
 function quantile(sorted: Int32Array, part: number): number {
   return sorted.length === 0 ? 0 : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
+}
+
+/** The same of numbers of which it is told how often each is there. */
+function quantileOf(counts: ReadonlyMap<number, number>, part: number): number {
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  let left = Math.min(total - 1, Math.floor(total * part));
+  for (const [value, count] of [...counts].sort(([a], [b]) => a - b)) {
+    if (left < count) return value;
+    left -= count;
+  }
+  return 0;
 }

@@ -1,8 +1,10 @@
 // simulated-service.ts -- a service as it would be under a policy: answered by the code that answers, its time made up
 
 import { forgetLearned } from '../balance/least-connections.ts';
-import { TYPE } from '../dns/codes.ts';
-import { type InstanceState, isAnswerable, type Readings, type Status } from '../registry/instance.ts';
+import { isMany, isPause, mapped } from '../base/pauses.ts';
+import { formatType, TYPE } from '../dns/codes.ts';
+import { formatName } from '../dns/name.ts';
+import { type InstanceState, isAnswerable, type Status } from '../registry/instance.ts';
 import type { LoadReport } from '../registry/load-report.ts';
 import type { Policy } from '../registry/policy.ts';
 import type { Rollout } from '../registry/rollout.ts';
@@ -10,11 +12,10 @@ import { isOfUse, ServiceReadings } from '../routing/service-readings.ts';
 import { COLD, warmupMs } from '../routing/slow-start.ts';
 import { Cursors, createCursorMemory } from './cursors.ts';
 import type { DomainNames } from './domain-names.ts';
-import type { DynamicNode } from './dynamic-node.ts';
+import type { DynamicNode, NodePool } from './dynamic-node.ts';
 import { NameIndex } from './name-index.ts';
 import { drawOrder, ORDER, type PreparedSet } from './prepared-set.ts';
 import type { QueryDraw } from './query-draw.ts';
-import { setFor } from './routed-answers.ts';
 
 /** Rotations of one service are few. */
 const CURSOR_PLACES = 1 << 12;
@@ -29,6 +30,8 @@ export interface SimulatedRecord {
 export interface SimulatedAnswer {
   readonly records: readonly SimulatedRecord[];
   readonly ttlSeconds: number;
+  /** Why there is no record. */
+  readonly lack?: string;
 }
 
 /** What of a service is taken over. */
@@ -47,9 +50,10 @@ export class SimulatedService {
   readonly #name: string;
   readonly #space = `simulation ${++spaces} `;
   readonly #type: number;
-  readonly #states: Map<string, InstanceState>;
-  readonly #ids: readonly string[];
-  readonly #indexes: ReadonlyMap<string, number>;
+  readonly #states = new Map<string, InstanceState>();
+  readonly #index = new NameIndex();
+  readonly #ids: string[] = [];
+  readonly #indexes = new Map<string, number>();
   /** Of those that fail in the simulation. */
   readonly #statusBefore = new Map<number, Status>();
   readonly #readings = new ServiceReadings();
@@ -57,7 +61,7 @@ export class SimulatedService {
   #node: DynamicNode | undefined;
 
   constructor(
-    { name, instances, rollout }: ServiceSnapshot,
+    { name, rollout }: Pick<ServiceSnapshot, 'name' | 'rollout'>,
     policy: Policy | undefined,
     domain: DomainNames,
     type: number,
@@ -65,25 +69,29 @@ export class SimulatedService {
     this.#policy = policy;
     this.#name = name;
     this.#type = type;
-    this.#ids = instances.map(({ instance }) => instance.id);
-    this.#indexes = new Map(this.#ids.map((id, index) => [id, index]));
-    // Load and warmth begin with the simulation.
-    this.#states = new Map(
-      instances.map((state) => [
-        state.instance.id,
-        { ...state, isFailing: false, connections: undefined, latencyMs: undefined, warmth: undefined },
-      ]),
-    );
     const service = { name, policy, rollout, instances: this.#states };
     const cursors = new Cursors(createCursorMemory(CURSOR_PLACES), this.#space);
-    const index = new NameIndex();
-    for (const { instance } of instances) index.put(instance, undefined);
     this.#domain = domain.over({
-      index,
+      index: this.#index,
       cursors,
       service: (asked) => (asked === name ? service : undefined),
       serviceCount: () => 1,
     });
+  }
+
+  /** Take the instances over, with pauses. Before anything else. */
+  *begin(instances: readonly InstanceState[]): Generator<void, void> {
+    for (const [i, state] of instances.entries()) {
+      if (isPause(i)) yield;
+      const { id } = state.instance;
+      this.#ids.push(id);
+      this.#indexes.set(id, i);
+      // Load and warmth begin with the simulation.
+      const unloaded = { connections: undefined, loadReports: undefined, loadTrust: undefined };
+      const fresh = { ...unloaded, isFailing: false, latencyMs: undefined, warmth: undefined };
+      this.#states.set(id, { ...state, ...fresh });
+      this.#index.put(state, undefined);
+    }
   }
 
   /** It is over: leave nothing behind. */
@@ -91,32 +99,39 @@ export class SimulatedService {
     forgetLearned(this.#space);
   }
 
-  /** The answer to this client now. */
-  answer(draw: QueryDraw): SimulatedAnswer {
+  /** The answer to this client now. After a change it takes a while, with pauses. */
+  *answer(draw: QueryDraw): Generator<void, SimulatedAnswer> {
     this.#node ??= this.#domain.find([this.#name]);
     const pool = this.#node?.pool;
-    const sets = pool?.sets(this.#type);
-    const negative = { records: [], ttlSeconds: this.#domain.settings.negativeTtlSeconds };
-    if (pool === undefined || sets === undefined) return negative;
-    const set = setFor(sets, draw);
-    if (set.plan.size === 0) return negative;
+    const selector = pool?.sets(this.#type)?.selector;
+    const { negativeTtlSeconds: ttlSeconds } = this.#domain.settings;
+    if (pool === undefined) return { records: [], ttlSeconds, lack: `service '${this.#name}' has no instance` };
+    const branch = selector === undefined ? 0 : draw.choose(selector);
+    const answers = pool.answers.for(this.#type);
+    const set = yield* answers.inSteps(branch, this.#type, pool.owner);
+    if (set.plan.size === 0) return { records: [], ttlSeconds, lack: this.#lackOf(pool) };
     let records = this.#records.get(set);
     if (records === undefined) {
-      const branch = sets.selector === undefined ? 0 : draw.choose(sets.selector);
-      records = pool.answers
-        .at(branch)
-        .holders(this.#type)
-        .map((members, index) => ({
-          instances: members.map(({ instance }) => this.#indexes.get(instance.id)!),
-          priority: this.#type === TYPE.SRV ? set.plan.srvPriorities[index]! : 0,
-          weight: this.#type === TYPE.SRV ? set.plan.srvWeights[index]! : 1,
-        }));
+      const holders = yield* answers.at(branch).holders(this.#type);
+      records = yield* mapped(holders, (members, index) => ({
+        instances: members.map(({ instance }) => this.#indexes.get(instance.id)!),
+        priority: this.#type === TYPE.SRV ? set.plan.srvPriorities[index]! : 0,
+        weight: this.#type === TYPE.SRV ? set.plan.srvWeights[index]! : 1,
+      }));
       this.#records.set(set, records);
     }
     const count = drawOrder(set, draw);
     const answered: SimulatedRecord[] = [];
     for (let i = 0; i < count; i++) answered.push(records[ORDER[i]!]!);
     return { records: answered, ttlSeconds: set.ttlSeconds };
+  }
+
+  /** Why there is nothing in an answer. */
+  #lackOf({ answers }: NodePool): string {
+    const alias = answers.alias();
+    if (alias !== undefined)
+      return `service '${this.#name}' is an alias of ${formatName(alias.target)}, and what that leads to is not simulated`;
+    return `no instance is there to be answered as ${formatType(this.#type)} to a client`;
   }
 
   /** An instance fails, or is well again. */
@@ -144,15 +159,15 @@ export class SimulatedService {
     if (isOfUse(this.#policy, report)) this.#readings.note(this.#ids[index]!, report, nowMs);
   }
 
-  /** Work out what reports and time come to. */
-  reckon(nowMs: number): void {
+  /** Work out what reports and time come to, with pauses. */
+  *reckon(nowMs: number): Generator<void, void> {
     const { changed } = this.#readings.reckon({ policy: this.#policy, instances: this.#states }, nowMs);
-    for (const { id, readings } of changed) this.#read(id, readings);
+    if (isMany(changed)) yield;
+    for (const [i, { id, readings }] of changed.entries()) {
+      if (isPause(i)) yield;
+      this.#set({ ...this.#states.get(id)!, ...readings });
+    }
     if (changed.length > 0) this.#changed();
-  }
-
-  #read(id: string, readings: Readings): void {
-    this.#set({ ...this.#states.get(id)!, ...readings });
   }
 
   #set(state: InstanceState): void {

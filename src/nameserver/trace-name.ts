@@ -30,6 +30,8 @@ export interface Trace {
   readonly aliases: readonly TracedAlias[];
   /** Services behind the aliases and the end. */
   readonly services: readonly string[];
+  /** The last service on the way that is an alias: all its instances have one host name for an address. */
+  readonly aliasOf: { readonly service: string; readonly target: string } | undefined;
   /** What the registry has at the end, where it counts. */
   readonly dynamic: DynamicNode | undefined;
 }
@@ -40,6 +42,7 @@ export function traceName(name: Name, type: number, view: View, draw: QueryDraw)
   const services = new Set<string>();
   const seen = new Set<string>();
   let owner = name;
+  let aliasOf: Trace['aliasOf'];
   const end = (result: TraceResult, rcode: number, reason: string, dynamic?: DynamicNode): Trace => {
     return {
       result,
@@ -49,6 +52,7 @@ export function traceName(name: Name, type: number, view: View, draw: QueryDraw)
       served: zoneFor(owner, type, view),
       aliases,
       services: [...services],
+      aliasOf,
       dynamic,
     };
   };
@@ -56,7 +60,7 @@ export function traceName(name: Name, type: number, view: View, draw: QueryDraw)
     seen.add(nameKey(owner));
     const served = zoneFor(owner, type, view);
     if (served === undefined) {
-      if (hops === 0) return end('refused', RCODE.REFUSED, 'the name is in none of the zones that are served here');
+      if (hops === 0) return end('refused', RCODE.REFUSED, whyRefused(owner, view));
       return end('answer', RCODE.NOERROR, 'the alias leads out of the zones that are served here');
     }
     const { found, dynamic } = locate(owner, served);
@@ -68,13 +72,16 @@ export function traceName(name: Name, type: number, view: View, draw: QueryDraw)
     const node = found.kind === 'node' ? found.node : found.kind === 'delegation' ? found.cut : undefined;
     const standing: Standing = { node, dynamic: found.kind === 'delegation' ? undefined : dynamic };
     const alias = aliasAt(owner, standing, { draw });
+    const by = node?.sets.has(TYPE.CNAME) === true ? 'static' : 'service';
+    if (alias !== undefined && by === 'service') {
+      aliasOf = { service: dynamic!.service!, target: formatName(alias.rdatas[0] as Name) };
+    }
     if (alias === undefined || type === TYPE.CNAME || type === TYPE.ANY) {
       const isWildcard = found.kind === 'node' && found.wildcard;
       const stood = alias === undefined ? whatStands(type, standing, served, isWildcard) : ANSWERED_ALIAS;
       return end(stood.result, RCODE.NOERROR, stood.reason, stood.result === 'service' ? dynamic : undefined);
     }
     const target = alias.rdatas[0] as Name;
-    const by = node?.sets.has(TYPE.CNAME) === true ? 'static' : 'service';
     aliases.push({ name: formatName(owner), target: formatName(target), by });
     if (seen.has(nameKey(target))) break;
     owner = target;
@@ -85,11 +92,15 @@ export function traceName(name: Name, type: number, view: View, draw: QueryDraw)
 /** The service that a name would belong to, by its labels alone; `addr`, which is none, for those of addresses. */
 export function meantService(name: Name, served: ServedZone | undefined): string | undefined {
   if (served?.domain === undefined) return undefined;
-  const labels = foldedLabels(name);
-  const below = labels.slice(0, labels.length - labelCount(served.zone.apex));
+  const below = labelsBelow(name, served);
   const last = below.at(-1);
   if (last === undefined) return undefined;
   return last.startsWith('_') ? below[0]!.replace(/^_/, '') : last;
+}
+
+function labelsBelow(name: Name, served: ServedZone): string[] {
+  const labels = foldedLabels(name);
+  return labels.slice(0, labels.length - labelCount(served.zone.apex));
 }
 
 const ANSWERED_ALIAS = { result: 'answer', reason: 'the name is an alias' } as const;
@@ -113,9 +124,20 @@ function whatStands(
     if (dynamic.address.type === type) return { result: 'answer', reason: 'an instance has this address' };
     return { result: 'nodata', reason: `the address is one for ${formatType(dynamic.address.type)}` };
   }
+  const fixed = dynamic?.fixed?.recordsOf(type);
+  if (fixed !== undefined) {
+    const { length } = fixed.rdatas;
+    const what = `${dynamic!.fixed!.about}: ${length} ${length === 1 ? 'record' : 'records'}`;
+    return length > 0
+      ? { result: 'answer', reason: what }
+      : { result: 'nodata', reason: `${dynamic!.fixed!.about}, of which none is answerable` };
+  }
   if (dynamic?.pool !== undefined) {
     if (dynamic.pool.sets(type) !== undefined) return { result: 'service', reason: '' };
     return { result: 'nodata', reason: `the name has no ${formatType(type)} records, whatever the instances` };
+  }
+  if (dynamic?.fixed !== undefined) {
+    return { result: 'nodata', reason: `${dynamic.fixed.about}, which has no ${formatType(type)} records` };
   }
   if (node !== undefined && node.sets.size > 0) {
     return { result: 'nodata', reason: `${from} has other records here, but no ${formatType(type)}` };
@@ -123,7 +145,22 @@ function whatStands(
   return { result: 'nodata', reason: 'only names below this one exist' };
 }
 
+function whyRefused(owner: Name, view: View): string {
+  const why = 'the name is in none of the zones that are served here';
+  const domain = view.zones.find((served) => served.domain !== undefined);
+  if (labelCount(owner) !== 1 || domain === undefined) return why;
+  return `${why}; names of services end in a domain, like ${formatName(domain.zone.apex)}`;
+}
+
 function whyMissing(owner: Name, served: ServedZone): string {
+  if (served.reverse !== undefined) return 'no instance has this address, or one below this name';
+  const below = labelsBelow(owner, served);
+  const last = below.at(-1);
+  if (last === '_tcp' || last === '_udp') {
+    return below.length > 2
+      ? 'no instance of this name, in any status, has a port of this name'
+      : 'no service of this name is known, and no instance, in any status, has a port of this name';
+  }
   const service = meantService(owner, served);
   if (service === undefined) return 'there is no such name';
   if (service === 'addr') return 'no instance has this address';

@@ -4,7 +4,6 @@
 
 import { parseDuration } from '../base/duration.ts';
 import { CodedError, type ErrorDetail } from '../base/errors.ts';
-import { isTreacherousKey } from './label.ts';
 
 /** Everything found wrong so far. */
 export class Findings {
@@ -165,7 +164,8 @@ export class InputObject {
     if (keys.length > max) return this.fail(key, `has ${keys.length} keys (at most ${max})`);
     for (const each of keys) {
       const value = object.raw(each);
-      if (isTreacherousKey(each) || each === '' || each.length > 128 || CONTROL.test(each)) {
+      if (each === '__proto__') object.fail(each, 'cannot be a key');
+      else if (each === '' || each.length > 128 || CONTROL.test(each)) {
         this.fail(key, 'has a key that is empty, too long or not allowed');
       } else if (typeof value !== 'string' || value.length > maxLength || CONTROL.test(value)) {
         object.fail(each, `must be a string of at most ${maxLength} characters without control characters`);

@@ -70,6 +70,10 @@ export interface Load {
 export interface Readings {
   /** Connections by the last report, as far as it still says something; undefined: nothing is known. */
   readonly connections?: number | undefined;
+  /** Counts the reports that `connections` came with, as far as they tell something new; undefined: nothing is known. */
+  readonly loadReports?: number | undefined;
+  /** How far `connections` is still believed, above 0, below 1; undefined: the report is fresh. */
+  readonly loadTrust?: number | undefined;
   /** Round trips, peaks first (routing/peak-latency.ts); undefined: nothing is known. */
   readonly latencyMs?: number | undefined;
   /** Factor on the weight while it warms up, above 0, below 1; undefined: warm. */

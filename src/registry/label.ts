@@ -9,7 +9,6 @@ const HOST_LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 
 const RESERVED_SERVICES = new Set(['addr', 'ns', 'dns-sd']);
 const RESERVED_TAGS = new Set(['tcp', 'udp', 'addr']);
-/** Names that would reach into JavaScript objects if they were ever used as keys. */
 const TREACHEROUS_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** What is wrong with a service name; undefined when it is fine. */
@@ -31,14 +30,19 @@ export function portNameProblem(name: string): string | undefined {
     : 'a port name is 1 to 15 letters, digits and single hyphens inside, with at least one letter';
 }
 
-/** What is wrong with an id of an instance or a check; undefined when it is fine. */
+/** What is wrong with an id; undefined when it is fine. */
 export function idProblem(id: string): string | undefined {
   if (!ID.test(id)) return 'an id is 1 to 128 of A-Z a-z 0-9 . _ : @ -';
   // Clients take `.` and `..` out of a path, escaped or not: such an instance could never be asked for.
-  return TREACHEROUS_KEYS.has(id) || id === '.' || id === '..' ? `'${id}' cannot be an id` : undefined;
+  return id === '.' || id === '..' ? `'${id}' cannot be an id` : undefined;
 }
 
-/** May this be a key in an object? */
+/** What is wrong with the id of a check; undefined when it is fine. Its state is kept in an object by this key. */
+export function checkIdProblem(id: string): string | undefined {
+  return isTreacherousKey(id) ? `'${id}' cannot be an id` : idProblem(id);
+}
+
+/** Would this key reach into JavaScript objects? */
 export function isTreacherousKey(key: string): boolean {
   return TREACHEROUS_KEYS.has(key);
 }

@@ -13,6 +13,7 @@ import { type Author, CONFIG, checkAuthor, LEASE } from './author.ts';
 import { type BatchResult, commitBatch } from './batch.ts';
 import type { Change, ServiceState } from './change.ts';
 import type { PastChange } from './change-history.ts';
+import { ChangeListeners } from './change-listeners.ts';
 import { withCheck, withoutCheck } from './check-set.ts';
 import { ExpiredLeases } from './expired-leases.ts';
 import { HistoryKeeper, type HistoryOptions } from './history-keeper.ts';
@@ -25,14 +26,15 @@ import type { Policy } from './policy.ts';
 import { checkReplaceable, checkRevision, readOnly, unchanged, unknownInstance } from './refusals.ts';
 import type { Rollout } from './rollout.ts';
 import { Roster } from './roster.ts';
+import { type SequenceOptions, SequenceReserve } from './sequence-reserve.ts';
 import { StaticInstances } from './static-instances.ts';
 import { StatusSaver } from './status-saver.ts';
-import type { CommittedBatch } from './store.ts';
+import type { CommittedBatch, StoreSnapshot } from './store.ts';
 import { inLoadOrder, readStored, removal, type StoredInstance, storedKey } from './stored.ts';
 import type { BatchOperation } from './validate-batch.ts';
 import { Writes } from './writes.ts';
 
-export interface RegistryOptions extends HistoryOptions {
+export interface RegistryOptions extends HistoryOptions, SequenceOptions {
   /** Heartbeats cannot come yet: leases stand still until `openLeases`. */
   readonly leasesWait?: boolean;
   readonly onReport?: LoadListener;
@@ -58,17 +60,20 @@ export class Registry {
   readonly #expired: ExpiredLeases;
   readonly #history: HistoryKeeper;
   readonly #onReport: LoadListener | undefined;
-  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #reserve: SequenceReserve;
+  readonly #listeners: ChangeListeners;
   /** Who causes the changes that the roster tells at this moment. */
   #author: Author | undefined;
   #unwatch: () => void = () => {};
 
-  private constructor(options: RegistryOptions, firstSequence: number) {
+  private constructor(options: RegistryOptions, snapshot: StoreSnapshot) {
     const { store, clock, log } = options;
     this.#clock = clock;
     this.#log = log;
     this.#writes = new Writes(store);
-    this.#roster = new Roster(clock, firstSequence, (change) => this.#tell(change));
+    this.#listeners = new ChangeListeners(log);
+    this.#reserve = new SequenceReserve(options, snapshot);
+    this.#roster = new Roster(clock, this.#reserve.first, (change) => this.#tell(change));
     this.#holds = new Holds(this.#roster, this.#writes);
     this.#policies = new Policies(this.#roster, this.#writes);
     this.#onReport = options.onReport;
@@ -98,7 +103,7 @@ export class Registry {
       unwatch();
       throw error;
     });
-    const registry = new Registry(options, snapshot.revision);
+    const registry = new Registry(options, snapshot);
     registry.#unwatch = unwatch;
     for (const record of inLoadOrder(snapshot.records)) registry.#applyOne(record.key, record.value, record.revision);
     registry.#roster.endRestoring();
@@ -117,8 +122,7 @@ export class Registry {
 
   /** Hear of every change from now on; returns the way to stop. Listeners run synchronously and must not throw. */
   onChange(listener: (change: Change) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Sequence of the last change at this node. */
@@ -314,6 +318,7 @@ export class Registry {
   async stop(): Promise<void> {
     this.#writes.stop();
     this.#expired.stop();
+    this.#reserve.stop();
     await this.#leases.stop();
     await this.#saver.flush();
     this.#saver.stop();
@@ -377,7 +382,7 @@ export class Registry {
       return;
     }
     if (entry.kind === 'history') this.#history.restore(entry.value);
-    if (entry.kind === 'history' || this.#leases.restore(entry)) return;
+    if (entry.kind === 'history' || entry.kind === 'sequence' || this.#leases.restore(entry)) return;
     this.#roster.apply(entry, revision);
     if (entry.kind !== 'instance') return;
     if (entry.value === undefined) this.#leases.drop(entry.id);
@@ -388,13 +393,7 @@ export class Registry {
   #tell(change: Change): void {
     const told = { ...change, by: this.#author };
     this.#history.record(told, this.#roster.service(told.service)?.policy);
-    for (const listener of this.#listeners) {
-      try {
-        listener(told);
-      } catch (error) {
-        // A bug above us; the rest of the batch must be applied all the same.
-        this.#log.error({ err: error, kind: change.kind, service: change.service }, 'a registry listener threw');
-      }
-    }
+    this.#reserve.reached(told.sequence);
+    this.#listeners.tell(told);
   }
 }

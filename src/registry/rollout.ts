@@ -34,7 +34,10 @@ export interface Rollout {
   readonly percent: number;
   /** When state or step last changed, in `Clock.wallMs` time. */
   readonly sinceMs: number;
-  /** How long the step has been in force, without what the server was down or the rollout paused. */
+  /**
+   * How long the step has been in force, without what the server was down, the rollout paused, or no canary instance
+   * answerable.
+   */
   readonly stoodMs: number;
   /** Why it is where it is, for people. */
   readonly reason: string;

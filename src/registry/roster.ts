@@ -143,6 +143,8 @@ export class Roster {
       leaseExpiresAtMs: before?.leaseExpiresAtMs,
       load: before?.load,
       connections: before?.connections,
+      loadReports: before?.loadReports,
+      loadTrust: before?.loadTrust,
       latencyMs: before?.latencyMs,
       warmth: before?.warmth,
       lastAnswerableMs: before === undefined ? restored?.lastAnswerableMs : before.lastAnswerableMs,
@@ -202,9 +204,12 @@ export class Roster {
   }
 
   /** What balancing goes by from now on. Returns the instance as it is then, if it is here. */
-  setReadings(id: string, { connections, latencyMs, warmth }: Readings): InstanceState | undefined {
+  setReadings(id: string, readings: Readings): InstanceState | undefined {
     const state = this.#instances.get(id);
-    if (state !== undefined) this.#store({ ...state, connections, latencyMs, warmth }, undefined);
+    const { connections, loadReports, loadTrust, latencyMs, warmth } = readings;
+    if (state !== undefined) {
+      this.#store({ ...state, connections, loadReports, loadTrust, latencyMs, warmth }, undefined);
+    }
     return this.#instances.get(id);
   }
 
@@ -244,7 +249,7 @@ export class Roster {
     kind: ChangeKind | undefined,
   ): void {
     const { instance, revision, registeredAtMs, checks, leaseExpiresAtMs, load, isStatic } = draft;
-    const { connections, latencyMs, warmth } = draft;
+    const { connections, loadReports, loadTrust, latencyMs, warmth } = draft;
     const { id } = instance;
     const service = this.#serviceFor(instance.service);
     const hold = this.holdOf(id);
@@ -272,6 +277,8 @@ export class Roster {
       leaseExpiresAtMs,
       load,
       connections,
+      loadReports,
+      loadTrust,
       latencyMs,
       warmth,
       lastAnswerableMs: this.#lastAnswerableMs(status, before?.status, draft.lastAnswerableMs),

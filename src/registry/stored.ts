@@ -5,6 +5,7 @@
 //   policy/<service>       its policy              leases/<page>          when leases end, many to a record
 //   rollout/<service>      how far its steps are   lease-clock/up         how far the time of the leases has come
 //   history/<slot>         one of the last changes, for the history
+//   sequence/reserved      how far the numbers of changes may have come
 //
 // Leases are stored behind, in one batch a second (lease-saver.ts). Their time is that in which heartbeats could come,
 // over all starts (lease-clock.ts): a lease that nobody renews is not written again, only the time moves on.
@@ -43,6 +44,11 @@ export interface StoredLeaseClock {
   readonly upMs: number;
 }
 
+export interface StoredSequence {
+  /** No change of this start has a greater one. */
+  readonly upTo: number;
+}
+
 export interface StoredPastChange {
   /** Counts up over all starts; the slot is this modulo their number. */
   readonly number: number;
@@ -59,6 +65,7 @@ export type StoredEntry =
   | { readonly kind: 'rollout'; readonly id: string; readonly value: Rollout | undefined }
   | { readonly kind: 'leases'; readonly id: string; readonly value: StoredLeases | undefined }
   | { readonly kind: 'lease-clock'; readonly id: string; readonly value: StoredLeaseClock | undefined }
+  | { readonly kind: 'sequence'; readonly id: string; readonly value: StoredSequence | undefined }
   | { readonly kind: 'history'; readonly id: string; readonly value: StoredPastChange | undefined };
 
 export type StoredKind = StoredEntry['kind'];
@@ -72,6 +79,7 @@ const KINDS: readonly StoredKind[] = [
   'rollout',
   'leases',
   'lease-clock',
+  'sequence',
   'history',
 ];
 

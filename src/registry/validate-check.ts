@@ -4,7 +4,7 @@ import { formatDuration } from '../base/duration.ts';
 import { CHECK_TYPES, type CheckSpec, type CheckType, OUTCOMES } from '../health/check-spec.ts';
 import { cronProblem, timezoneProblem } from '../health/cron.ts';
 import type { InputObject } from './input.ts';
-import { idProblem } from './label.ts';
+import { checkIdProblem } from './label.ts';
 import {
   type CheckOwner,
   readDnsTarget,
@@ -38,7 +38,7 @@ export function readCheck(
   const before = input.findings.invalid.length + input.findings.unsupported.length;
   const type = input.oneOf<CheckType>('type', CHECK_TYPES);
   if (!input.has('type')) input.fail('type', 'is missing');
-  const stated = input.word('id', idProblem);
+  const stated = input.word('id', checkIdProblem);
   if (id !== undefined && stated !== undefined && stated !== id) input.fail('id', `is not the '${id}' of the path`);
   const timing = readTiming(input, defaults);
   const target = type === undefined ? {} : readTarget(input, type, owner, defaults);

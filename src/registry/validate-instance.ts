@@ -4,7 +4,7 @@ import { anyPrefixContains, type IpAddress, isUnspecified, parseIp, parseNetwork
 import type { CheckSpec } from '../health/check-spec.ts';
 import { Findings, InputObject } from './input.ts';
 import type { Instance, NamedPort } from './instance.ts';
-import { idProblem, isHostName, portNameProblem, serviceProblem, tagProblem } from './label.ts';
+import { checkIdProblem, idProblem, isHostName, portNameProblem, serviceProblem, tagProblem } from './label.ts';
 import { type CheckDefaults, readCheck } from './validate-check.ts';
 
 /** What validation has to know of the rest of the configuration. */
@@ -218,7 +218,7 @@ function freeId(type: string, isTaken: (id: string) => boolean): string {
 /** Read a check that is set up on its own. Throws CodedError `invalid` or `not_supported`. */
 export function readSingleCheck(value: unknown, id: string, owner: Instance, defaults: CheckDefaults): CheckSpec {
   const findings = new Findings();
-  const problem = idProblem(id);
+  const problem = checkIdProblem(id);
   if (problem !== undefined) findings.invalid.push({ path: 'id', message: problem });
   const input = InputObject.of(value, '', findings);
   const check = input === undefined ? undefined : readCheck(input, owner, defaults, id);

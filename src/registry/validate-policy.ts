@@ -13,10 +13,13 @@ const MIN_SRV_SCALE = 0.001;
 /** The most records one answer may be asked to hold. */
 export const MAX_ANSWERS = 1000;
 
-/** Read a policy. Throws CodedError `invalid` (every problem in its details) or `not_supported`. */
-export function readPolicy(value: unknown): Policy {
+/**
+ * Read a policy. Throws CodedError `invalid` (every problem in its details) or `not_supported`. `path`: where it stands
+ * in what was sent.
+ */
+export function readPolicy(value: unknown, path = ''): Policy {
   const findings = new Findings();
-  const input = InputObject.of(value, '', findings);
+  const input = InputObject.of(value, path, findings);
   const strategy = input?.oneOf('strategy', STRATEGY_NAMES);
   const maxAnswers = input?.integer('maxAnswers', 1, MAX_ANSWERS);
   const ttlSeconds = input === undefined ? undefined : readTtlSeconds(input);

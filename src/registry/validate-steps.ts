@@ -7,7 +7,8 @@ import type { RolloutGuard, RolloutStep } from './rollout.ts';
 import { readPercent } from './validate-routes.ts';
 
 const DAY_MS = 86_400_000;
-const MAX_STEPS = 32;
+/** The most steps that a policy may have. */
+export const MAX_STEPS = 32;
 const MAX_STEP_MS = 366 * DAY_MS;
 
 /** What of a policy changes with time: `slowStart`, `steps` and `guard`. What is wrong goes to the input's findings. */
@@ -17,7 +18,7 @@ export function readTimed(input: InputObject): Pick<Policy, 'slowStartMs' | 'ste
   const slowStartMs = input.duration('slowStart', 0, DAY_MS);
   const steps = readSteps(input);
   const guard = readGuard(input.object('guard'));
-  if (guard !== undefined && !input.has('steps')) input.fail('guard', 'is for steps, and there are none');
+  if (guard !== undefined && isNone(input.raw('steps'))) input.fail('guard', 'is for steps, and there are none');
   return {
     ...(slowStartMs === undefined ? {} : { slowStartMs }),
     ...(steps === undefined ? {} : { steps }),
@@ -27,14 +28,13 @@ export function readTimed(input: InputObject): Pick<Policy, 'slowStartMs' | 'ste
 
 function readSteps(input: InputObject): RolloutStep[] | undefined {
   const list = input.list('steps', MAX_STEPS);
-  if (list === undefined) return undefined;
-  if (list.length === 0) return input.fail('steps', 'must have at least one step');
+  if (list === undefined || list.length === 0) return undefined;
   const routes = input.raw('routes');
   const routeCount = Array.isArray(routes) ? routes.length : 0;
   const steps = list.map((value, index) => {
     const each = InputObject.of(value, `${input.at('steps')}[${index}]`, input.findings);
     const next = list[index + 1];
-    const endsByNext = typeof next === 'object' && next !== null && Object.hasOwn(next, 'at');
+    const endsByNext = (next as { readonly at?: unknown } | null | undefined)?.at != null;
     return each === undefined ? undefined : readStep(each, routeCount, index === list.length - 1 || endsByNext);
   });
   return steps.every((step) => step !== undefined) ? steps : undefined;
@@ -60,6 +60,10 @@ function readStep(input: InputObject, routeCount: number, mayLast: boolean): Rol
     ...(at === undefined ? {} : { at }),
     ...(timezone === undefined ? {} : { timezone }),
   };
+}
+
+function isNone(steps: unknown): boolean {
+  return steps === undefined || (Array.isArray(steps) && steps.length === 0);
 }
 
 function readGuard(input: InputObject | undefined): RolloutGuard | undefined {

@@ -6,11 +6,10 @@ import { isSameMatch, readMatch } from './validate-match.ts';
 
 const MAX_TIERS = 16;
 
-/** The field `tiers`; undefined when not stated. What is wrong goes to the input's findings. */
+/** The field `tiers`; undefined when not stated, or an empty list. What is wrong goes to the input's findings. */
 export function readTiers(input: InputObject): readonly Tier[] | undefined {
   const list = input.list('tiers', MAX_TIERS);
-  if (list === undefined) return undefined;
-  if (list.length === 0) return input.fail('tiers', 'must have at least one tier');
+  if (list === undefined || list.length === 0) return undefined;
   const tiers = list.map((value, index) => {
     const each = InputObject.of(value, input.at(`tiers[${index}]`), input.findings);
     return each === undefined ? undefined : readTier(each);

@@ -6,7 +6,9 @@
 import { isAnswerable } from '../registry/instance.ts';
 import type { AnsweringService, Member } from '../registry/member.ts';
 import type { Policy } from '../registry/policy.ts';
+import { type Ability, EVERYBODY_ABLE } from './ability.ts';
 import { type Homes, homesOf } from './affinity.ts';
+import { answerableOf } from './answerable.ts';
 import type { ClientZones } from './client-zones.ts';
 import { mayLead } from './leading.ts';
 import { isMatch } from './match.ts';
@@ -47,36 +49,85 @@ interface Shared extends Pick<Branch, 'pool' | 'source'> {
   preference(): Preference;
 }
 
+/** What does not depend on what is asked for. */
+interface Layout {
+  /** All instances behind the name. */
+  readonly registered: readonly Member[];
+  readonly policy: Policy | undefined;
+  readonly routes: RouteTable | undefined;
+  readonly homes: Homes | undefined;
+  /** By route, and at the end the general pool. */
+  readonly groups: readonly (readonly Member[])[];
+}
+
+/** The branches of a service, or of its instances that have all of `tags`: these bypass routes (contract section 2). */
+export function branchesOf(service: AnsweringService, tags: readonly string[], zones: ClientZones): Branches {
+  const { policy } = service;
+  const registered = membersOf(service, tags);
+  const routes = tags.length === 0 ? (policy?.routes ?? []) : [];
+  const matched = routes.map(({ match }) => registered.filter(({ instance }) => isMatch(match, instance)));
+  const routed = new Set(matched.flat());
+  return new Branches({
+    registered,
+    policy,
+    routes: routes.length === 0 ? undefined : new RouteTable(routesInForce(service), service.name, clientsOf(routes)),
+    homes: policy?.affinity === undefined ? undefined : homesOf(policy.affinity, registered, zones),
+    groups: [...matched, registered.filter((member) => !routed.has(member))],
+  });
+}
+
 export class Branches {
   /** All instances behind the name. */
   readonly registered: readonly Member[];
+  readonly #layout: Layout;
   readonly #policy: Policy | undefined;
   readonly #routes: RouteTable | undefined;
   readonly #homes: Homes | undefined;
   /** By route, and at the end the general pool. */
   readonly #groups: readonly (readonly Member[])[];
+  readonly #isAble: Ability;
   #groupSets: readonly ReadonlySet<Member>[] | undefined;
   readonly #shared = new Map<number, Shared>();
   /** By branch, the one that stands for it. */
   readonly #leadsTo = new Map<number, number>();
 
-  /** Of a service, or of its instances that have all of `tags`: these bypass routes (contract section 2). */
-  constructor(service: AnsweringService, tags: readonly string[], zones: ClientZones) {
-    const { policy } = service;
-    this.registered = membersOf(service, tags);
+  /** Of answers that only those who are `able` can be in: others keep no route, tier or home going. */
+  constructor(layout: Layout, isAble = EVERYBODY_ABLE) {
+    const { registered, policy, routes, homes, groups } = layout;
+    this.#layout = layout;
+    this.registered = registered;
     this.#policy = policy;
-    const routes = tags.length === 0 ? (policy?.routes ?? []) : [];
-    this.#routes =
-      routes.length === 0 ? undefined : new RouteTable(routesInForce(service), service.name, clientsOf(routes));
-    this.#homes = policy?.affinity === undefined ? undefined : homesOf(policy.affinity, this.registered, zones);
-    const matched = routes.map(({ match }) => this.registered.filter(({ instance }) => isMatch(match, instance)));
-    const routed = new Set(matched.flat());
-    this.#groups = [...matched, this.registered.filter((member) => !routed.has(member))];
+    this.#routes = routes;
+    this.#homes = homes;
+    this.#groups = groups;
+    this.#isAble = isAble;
+  }
+
+  /** The branches of answers that only those who are able can be in: these ones where that makes no difference. */
+  answering(isAble: Ability): Branches {
+    if (this.isPlain) return this;
+    const able = this.registered.filter(isAble).length;
+    return able === 0 || able === this.registered.length ? this : new Branches(this.#layout, isAble);
+  }
+
+  /**
+   * Why a member is none of those that a branch has of its own: a client that is pinned is `far` from it, it is of
+   * `other` routes, or neither: undefined.
+   */
+  whyNotOwn(branch: number, member: Member): 'far' | 'other' | undefined {
+    const { route, home } = this.#partsOf(branch);
+    if (this.#policy?.affinity?.mode === 'pin' && !this.#homes?.members[home]?.includes(member)) return 'far';
+    return this.#groups.at(route)?.includes(member) ? undefined : 'other';
   }
 
   /** There is one branch, whoever asks. */
   get isFixed(): boolean {
     return this.#routes === undefined && this.#homes === undefined;
+  }
+
+  /** There is one branch, and one tier in it. */
+  get isPlain(): boolean {
+    return this.isFixed && this.#policy?.tiers === undefined;
   }
 
   /** The branch of this answer, or one with the same instances; a turn is taken only when one decides. */
@@ -103,8 +154,8 @@ export class Branches {
       // Pinned clients may have nobody else, so it is among these that a route is to be had or not.
       this.#groupSets ??= this.#groups.map((group) => new Set(group));
       const groups = this.#groupSets.map((group) => near.filter((member) => group.has(member)));
-      const { members, source } = this.#resolve(groups, route);
-      return { pool: poolOf(members, this.#policy), route, source, home: homes?.names[home] };
+      const { members, source } = this.#resolve(near, groups, route);
+      return { pool: poolOf(members, this.#policy, this.#isAble), route, source, home: homes?.names[home] };
     }
     const { pool, source, preference } = this.#sharedBy(route);
     return { pool: near.length === 0 ? pool : preference().for(near), route, source, home: homes?.names[home] };
@@ -128,10 +179,11 @@ export class Branches {
   #sharedBy(route: number): Shared {
     let shared = this.#shared.get(route);
     if (shared === undefined) {
-      const { members, source } = this.#resolve(this.#groups, route);
-      const pool = poolOf(members, this.#policy);
+      const { members, source } = this.#resolve(this.registered, this.#groups, route);
+      const pool = poolOf(members, this.#policy, this.#isAble);
       let made: Preference | undefined;
-      shared = { pool, source, preference: () => (made ??= new Preference(pool, this.#policy)) };
+      const homes = this.#homes?.names.length ?? 1;
+      shared = { pool, source, preference: () => (made ??= new Preference(pool, this.#policy, homes, this.#isAble)) };
       this.#shared.set(route, shared);
     }
     return shared;
@@ -159,8 +211,13 @@ export class Branches {
     return { route: Math.floor(branch / homes) - 1, home: branch % homes };
   }
 
-  /** The members of a route or of the general pool, or those that stand in when none of them is to be had. */
+  /**
+   * The members of a route or of the general pool, or those that stand in when none of them is to be had. All in `groups`
+   * are among the `registered`. Only where nobody well is able to be in the answer, those stand in who have somebody
+   * able among them by `whenAllUnhealthy`.
+   */
   #resolve(
+    registered: readonly Member[],
     groups: readonly (readonly Member[])[],
     route: number,
   ): { members: readonly Member[]; source: BranchSource } {
@@ -168,15 +225,25 @@ export class Branches {
     const own = route === GENERAL ? general : groups[route]!;
     if (groups.length === 1) return { members: own, source: 'own' };
     const everybody = new Set(groups.flat());
-    const all = this.registered.filter((member) => everybody.has(member));
+    const all = registered.filter((member) => everybody.has(member));
     const generals = new Set(general);
     const routed = all.filter((member) => !generals.has(member));
-    const isWell = ({ status }: Member): boolean => isAnswerable(status);
-    const isLeading = (member: Member): boolean => isWell(member) && mayLead(member, this.#policy);
-    const isGood = all.some(isLeading) ? isLeading : isWell;
-    if (own.some(isGood)) return { members: own, source: 'own' };
-    if (general.some(isGood)) return { members: general, source: 'general' };
-    if (routed.some(isGood)) return { members: routed, source: 'routes' };
-    return { members: all, source: 'everybody' };
+    const inOrder = [
+      { members: own, source: 'own' },
+      { members: general, source: 'general' },
+      { members: routed, source: 'routes' },
+      { members: all, source: 'everybody' },
+    ] as const;
+    const firstWith = (isAble: Ability) => {
+      const isWell = (member: Member): boolean => isAnswerable(member.status) && isAble(member);
+      const isLeading = (member: Member): boolean => isWell(member) && mayLead(member, this.#policy);
+      const isGood = all.some(isLeading) ? isLeading : isWell;
+      return inOrder.find(({ members }) => members.some(isGood));
+    };
+    const usual = firstWith(EVERYBODY_ABLE) ?? inOrder[3];
+    if (this.#isAble === EVERYBODY_ABLE) return usual;
+    const isAnswered = ({ members }: { members: readonly Member[] }): boolean =>
+      answerableOf(members, this.#policy).some(this.#isAble);
+    return firstWith(this.#isAble) ?? [usual, ...inOrder].find(isAnswered) ?? usual;
   }
 }

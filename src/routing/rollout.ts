@@ -15,6 +15,7 @@ import { isMatch } from './match.ts';
 
 /** Share of failing instances at which a rollout is taken back when the policy does not say. */
 const DEFAULT_FAILING = 0.2;
+const NO_CANARY = 'no canary instance is answerable';
 
 /** Where a rollout goes; what is left to add is when. `stoodMs`: the time of the step, where it does not just go on. */
 export type Move = Pick<Rollout, 'state' | 'step' | 'percent' | 'reason'> & Partial<Pick<Rollout, 'stoodMs'>>;
@@ -36,7 +37,7 @@ type Stepped = Policy & Required<Pick<Policy, 'steps'>>;
 
 /** What decides whether a rollout goes on. */
 export interface Situation {
-  /** How long the step has been in force. */
+  /** How long the step has been in force, with a canary that is answerable. */
   readonly stoodMs: number;
   /** This is a time of the next step's `at`. */
   readonly isTime: boolean;
@@ -74,15 +75,19 @@ export function firstMove(steps: readonly RolloutStep[]): Move {
   return { state: 'running', step: -1, percent: 0, reason: `waits for the time of step 1: ${steps[0]!.at}` };
 }
 
-/** Where somebody's wish takes a rollout; undefined: it is there. Throws CodedError `rollout_over`. */
+/**
+ * Where somebody's wish takes a rollout; undefined: it is there. `toStep`: index of the step that `restart` begins with
+ * at once; undefined: from the beginning. Throws CodedError `rollout_over`, `invalid` for a step that there is not.
+ */
 export function moveByHand(
   steps: readonly RolloutStep[],
   { state, step, percent }: Rollout,
   action: RolloutAction,
+  toStep?: number,
 ): Move | undefined {
   switch (action) {
     case 'restart':
-      return { ...firstMove(steps), stoodMs: 0 };
+      return { ...(toStep === undefined ? firstMove(steps) : moveTo(steps, existingStep(steps, toStep))), stoodMs: 0 };
     case 'rollback':
       return state === 'rolled-back' ? undefined : moveBack(step, 'rolled back by hand');
     default: {
@@ -126,10 +131,14 @@ export function whyWaiting(
   if (state === 'paused') return 'paused';
   if (state !== 'running') return undefined;
   const leftMs = (steps[step]?.forMs ?? 0) - stoodMs;
-  if (leftMs > 0) return `${formatDuration(Math.ceil(leftMs))} more at this step`;
+  // Whole seconds, but for the last one.
+  const unitMs = leftMs > 1000 ? 1000 : 1;
+  // The time of the step stands still meanwhile.
+  if (leftMs > 0 && canary.answerable === 0) return NO_CANARY;
+  if (leftMs > 0) return `${formatDuration(Math.ceil(leftMs / unitMs) * unitMs)} more at this step`;
   const { at } = steps[step + 1] ?? {};
   if (at !== undefined && !isTime) return `the time of step ${step + 2}: ${at}`;
-  if (canary.answerable === 0) return 'no canary instance is answerable';
+  if (canary.answerable === 0) return NO_CANARY;
   const mark = guard?.failing ?? DEFAULT_FAILING;
   if (isReached(canary.unhealthy + canary.suspected, canary, mark)) return 'canary instances fail';
   return undefined;
@@ -153,6 +162,12 @@ export function canaryHealth(policy: Policy, step: number, members: Iterable<Mem
 /** A mark of 0 is reached by the first that fails, not by none. */
 function isReached(failing: number, { answerable, unhealthy }: CanaryHealth, mark: number): boolean {
   return failing > 0 && failing / (answerable + unhealthy) >= mark;
+}
+
+function existingStep({ length }: readonly RolloutStep[], step: number): number {
+  if (step < length) return step;
+  const message = `there ${length === 1 ? 'is one step' : `are ${length} steps`}`;
+  throw new CodedError('invalid', `step ${step + 1}: ${message}`, [{ path: 'step', message }]);
 }
 
 /** Nothing goes to the routes of the steps any more. */

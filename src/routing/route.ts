@@ -1,8 +1,9 @@
 // route.ts -- which route takes an answer: by whom it concerns, and by its share
 //
-// The shares of the routes that concern a client lie one behind the other on a line from 0 to 100 %. A sticky route
-// looks where the client stands on it, any other where this answer does; what falls on no share is the general pool's.
-// Growing a share leaves those in it who were in it already. Routes are bits of a number here, so there are at most 31
+// The shares of the routes that concern a client lie one behind the other on a line from 0 to 100 %, as far as there is
+// room. There are two such lines: on that of the sticky routes a client has its place, on that of the others an answer.
+// The first route in whose share they fall takes the answer; what falls in none is the general pool's. Growing a share
+// leaves those in it who were in it already. Routes are bits of a number here, so there are at most 31
 // (registry/validate-routes.ts allows fewer).
 
 import { parsePrefix } from '../base/ip.ts';
@@ -139,16 +140,21 @@ export function clientsOf(routes: readonly Route[]): NetworkMap | undefined {
   return clients;
 }
 
-/** The shares of the routes in `bits`, one behind the other as far as there is room. */
+/** The shares of the routes in `bits`. */
 function layOut(routes: readonly Route[], bits: number): readonly Share[] {
   const shares: Share[] = [];
-  let hundredths = 0;
-  const place = (): number => Math.round((Math.min(hundredths, 100 * PER_PERCENT) / (100 * PER_PERCENT)) * WHOLE);
+  const taken = { clients: 0, answers: 0 };
   for (const [route, { percent = 100, sticky = false }] of routes.entries()) {
     if ((bits & (1 << route)) === 0) continue;
-    const from = place();
-    hundredths += Math.round(percent * PER_PERCENT);
-    shares.push({ route, isSticky: sticky, from, to: place() });
+    const line = sticky ? 'clients' : 'answers';
+    const from = pointAt(taken[line]);
+    taken[line] += Math.round(percent * PER_PERCENT);
+    shares.push({ route, isSticky: sticky, from, to: pointAt(taken[line]) });
   }
   return shares;
+}
+
+/** Where so many hundredths of a percent end on a line. */
+function pointAt(hundredths: number): number {
+  return Math.round((Math.min(hundredths, 100 * PER_PERCENT) / (100 * PER_PERCENT)) * WHOLE);
 }

@@ -16,6 +16,12 @@ const FRESH_MS = 30_000;
 const FADE_MS = 30_000;
 /** How often one that fades is looked at. */
 const FADE_STEP_MS = 3000;
+/** Steps in which trust in a report goes. */
+const TRUST_STEPS = 10;
+/** Reports that come faster than this count as one: it takes a while until one shows what the one before it did. */
+const COUNT_MS = 900;
+/** As much more with a TTL so long that clients keep their answers for more than a few reports. */
+const COUNT_MS_PER_TTL_SECOND = 180;
 /** What instances say themselves of their latency is known for this long. */
 const OWN_LATENCY_MS = FRESH_MS + FADE_MS;
 /** Whoever says so itself, in the place of a check. */
@@ -29,6 +35,9 @@ const LATENCY_NOISE_MS = 0.5;
 interface Known {
   connections: number | undefined;
   reportedMs: number;
+  /** How many reports were counted, and when the last of them was. */
+  reports: number;
+  countedMs: number;
   /** By check; undefined while there are none: an empty map takes more than all the rest. */
   latencies: Map<string, PeakLatency> | undefined;
   warmingSinceMs: number | undefined;
@@ -69,6 +78,10 @@ export class ServiceReadings {
     if (connections !== undefined) {
       known.connections = connections;
       known.reportedMs = nowMs;
+      if (nowMs - known.countedMs >= countMs(this.#policy)) {
+        known.reports++;
+        known.countedMs = nowMs;
+      }
     }
     if (latencyMs === undefined) return;
     const before = known.latencies?.get(check);
@@ -113,11 +126,11 @@ export class ServiceReadings {
         continue;
       }
       const readings = {
-        connections: connectionsOf(known, state, neutral, nowMs),
+        ...loadOf(known, state, neutral, nowMs),
         latencyMs: latencyOf(known, state, nowMs),
         warmth: warmthOf(known, state, policy, nowMs),
       };
-      if (isNews(state, readings)) changed.push({ id, readings });
+      if (isNews(state, readings, neutral)) changed.push({ id, readings });
       nextMs = Math.min(nextMs, nextOf(known, state, policy, nowMs));
       if (isOver(known)) this.#known.delete(id);
     }
@@ -129,7 +142,8 @@ export class ServiceReadings {
   #of(id: string): Known {
     let known = this.#known.get(id);
     if (known === undefined) {
-      known = { connections: undefined, reportedMs: 0, latencies: undefined, warmingSinceMs: undefined };
+      const unreported = { connections: undefined, reportedMs: 0, reports: 0, countedMs: Number.NEGATIVE_INFINITY };
+      known = { ...unreported, latencies: undefined, warmingSinceMs: undefined };
       this.#known.set(id, known);
     }
     return known;
@@ -165,15 +179,27 @@ function weightOf({ instance }: InstanceState): number {
   return Math.max(1, instance.weight);
 }
 
+function countMs(policy: Policy | undefined): number {
+  return Math.max(COUNT_MS, (policy?.ttlSeconds ?? 0) * COUNT_MS_PER_TTL_SECOND);
+}
+
 /** `neutral`: what the others have for each unit of weight. */
-function connectionsOf(known: Known, state: InstanceState, neutral: () => number, nowMs: number): number | undefined {
-  const { connections, reportedMs } = known;
-  if (connections === undefined) return undefined;
-  const faded = (nowMs - reportedMs - FRESH_MS) / FADE_MS;
-  if (faded <= 0) return connections;
-  if (faded < 1) return connections + (neutral() * weightOf(state) - connections) * faded;
-  known.connections = undefined;
-  return undefined;
+function loadOf(
+  known: Known,
+  state: InstanceState,
+  neutral: () => number,
+  nowMs: number,
+): Pick<Readings, 'connections' | 'loadReports' | 'loadTrust'> {
+  const { connections, reportedMs, reports: loadReports } = known;
+  if (connections !== undefined) {
+    const faded = (nowMs - reportedMs - FRESH_MS) / FADE_MS;
+    if (faded <= 0) return { connections, loadReports, loadTrust: undefined };
+    const loadTrust = Math.max(1, Math.round((1 - faded) * TRUST_STEPS)) / TRUST_STEPS;
+    const mixed = connections + (neutral() * weightOf(state) - connections) * faded;
+    if (faded < 1) return { connections: mixed, loadReports, loadTrust: loadTrust < 1 ? loadTrust : undefined };
+    known.connections = undefined;
+  }
+  return { connections: undefined, loadReports: undefined, loadTrust: undefined };
 }
 
 /** The slowest of its checks, or what it says itself where that is slower. */
@@ -216,12 +242,22 @@ function isOver({ connections, latencies, warmingSinceMs }: Known): boolean {
   return connections === undefined && (latencies?.size ?? 0) === 0 && warmingSinceMs === undefined;
 }
 
-function isNews(told: Readings, now: Readings): boolean {
+/**
+ * Another report that says the same is news as long as the instance has more or less than the others: what was done about
+ * it was not enough.
+ */
+function isNews(told: InstanceState, now: Readings, neutral: () => number): boolean {
   return (
     told.warmth !== now.warmth ||
+    told.loadTrust !== now.loadTrust ||
+    (told.loadReports !== now.loadReports && isUneven(told, now.connections, neutral)) ||
     hasMoved(told.connections, now.connections, 0) ||
     hasMoved(told.latencyMs, now.latencyMs, LATENCY_NOISE_MS)
   );
+}
+
+function isUneven(state: InstanceState, connections: number | undefined, neutral: () => number): boolean {
+  return connections !== undefined && hasMoved(neutral(), connections / weightOf(state), 0);
 }
 
 function hasMoved(told: number | undefined, now: number | undefined, noise: number): boolean {

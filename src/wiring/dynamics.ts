@@ -5,7 +5,7 @@
 
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Change } from '../registry/change.ts';
-import { type InstanceState, isAnswerable } from '../registry/instance.ts';
+import { type InstanceState, isAnswerable, type Readings } from '../registry/instance.ts';
 import type { LoadReport } from '../registry/load-report.ts';
 import type { Registry } from '../registry/registry.ts';
 import { isOfUse, ServiceReadings } from '../routing/service-readings.ts';
@@ -103,14 +103,15 @@ export class Dynamics {
     for (const id of ids) {
       const state = this.#options.registry.instance(id);
       if (state === undefined || !isAnswerable(state.status)) continue;
-      const { connections, latencyMs } = state;
-      this.#set(news, state.instance.service, id, { connections, latencyMs, warmth: COLD });
+      const { connections, loadReports, loadTrust, latencyMs } = state;
+      const readings = { connections, loadReports, loadTrust, latencyMs, warmth: COLD };
+      this.#set(news, state.instance.service, id, readings);
       this.#lookSoon(this.#track(state.instance.service));
     }
     this.#tell(news);
   }
 
-  #set(news: Map<string, InstanceState[]>, service: string, id: string, readings: object): void {
+  #set(news: Map<string, InstanceState[]>, service: string, id: string, readings: Readings): void {
     const state = this.#options.registry.setReadings(id, readings);
     if (state === undefined) return;
     const told = news.get(service);

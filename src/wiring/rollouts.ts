@@ -1,7 +1,7 @@
 // rollouts.ts -- drives progressive canaries: asks routing/rollout.ts when something changed, and stores where they go
 //
-// A step's time is counted on the monotonic clock while the server is up, stored now and then, and goes on from there
-// after a restart. What the store cannot take is tried again.
+// A step's time is counted on the monotonic clock while the server is up and the canary can be answered, stored now and
+// then, and goes on from there after a restart. What the store cannot take is tried again.
 
 import type { Clock, Timer } from '../base/clock.ts';
 import { CodedError, errorMessage } from '../base/errors.ts';
@@ -49,8 +49,11 @@ interface Current {
 /** A rollout that is not over. */
 interface Driven {
   readonly place: Rollout;
-  /** Monotonic: when what `place.stoodMs` tells was so. */
-  readonly countedMs: number;
+  /** How long the step had been in force at `countedMs` (monotonic). */
+  stoodMs: number;
+  countedMs: number;
+  /** Somebody is there who is answered by it, as of the last look: its time goes on. */
+  isCounting: boolean;
   /** Waits for the next step's time. */
   readonly cron: Timer | undefined;
 }
@@ -88,11 +91,12 @@ export class Rollouts {
   }
 
   /**
-   * Do what somebody asks. Throws CodedError `unknown_rollout` when the policy has no steps, `rollout_over` where the
-   * action makes no sense any more, `store_unavailable`.
+   * Do what somebody asks; `toStep` is the index of the step that `restart` begins with. Throws CodedError
+   * `unknown_rollout` when the policy has no steps, `rollout_over` where the action makes no sense any more, `invalid`
+   * when there is no such step, `store_unavailable`.
    */
-  async act(name: string, action: RolloutAction, by: Author): Promise<void> {
-    await this.#move(name, ({ policy, place }) => moveByHand(policy.steps, place, action), by);
+  async act(name: string, action: RolloutAction, by: Author, toStep?: number): Promise<void> {
+    await this.#move(name, ({ policy, place }) => moveByHand(policy.steps, place, action, toStep), by);
   }
 
   /** Store how long steps have been in force, and drive nothing any more. */
@@ -124,7 +128,9 @@ export class Rollouts {
     const current = currentOf(this.#options.registry.service(name));
     this.#drive(name, current);
     // Where one is written, we are called again with what it made.
-    if (current === undefined || this.#stopped || this.#writing.has(name)) return;
+    if (current === undefined) return;
+    this.#count(current);
+    if (this.#stopped || this.#writing.has(name)) return;
     const { service, policy, place } = current;
     const { steps } = policy;
     if (!isSamePlace(service.rollout, place)) {
@@ -138,9 +144,10 @@ export class Rollouts {
     if (moveOf(current) !== undefined) this.#write(name, moveOf);
     else if (place.state === 'running') {
       const leftMs = (steps[place.step]?.forMs ?? 0) - this.#stoodMs(name, place);
-      if (leftMs > 0) this.#lookIn(name, leftMs);
+      // What makes the time of a step go on again is a change, and that we hear of.
+      if (leftMs > 0 && this.#driven.get(name)?.isCounting) this.#lookIn(name, leftMs);
       // Due and held up: not all that holds it up is a change that we hear of.
-      else if (steps[place.step + 1]?.at === undefined) this.#lookIn(name, RETRY_MS);
+      else if (leftMs <= 0 && steps[place.step + 1]?.at === undefined) this.#lookIn(name, RETRY_MS);
     }
   }
 
@@ -156,10 +163,22 @@ export class Rollouts {
     const { clock, cron } = this.#options;
     this.#driven.set(name, {
       place,
+      stoodMs: place.stoodMs,
       countedMs: clock.monotonicMs(),
+      isCounting: false,
       cron: at === undefined ? undefined : cron({ schedule: at, timezone }, () => this.#look(name, true)),
     });
     this.#saveTimer ??= clock.after(SAVE_MS, () => void this.#saveOften());
+  }
+
+  /** Let the time of a step go on, or stand still while nobody is there whom it sends clients to. */
+  #count({ service, policy, place }: Current): void {
+    const driven = this.#driven.get(service.name);
+    if (driven === undefined) return;
+    driven.stoodMs = this.#stoodMs(service.name, driven.place);
+    driven.countedMs = this.#options.clock.monotonicMs();
+    driven.isCounting =
+      place.state === 'running' && canaryHealth(policy, place.step, service.instances.values()).answerable > 0;
   }
 
   #situation({ service, policy, place }: Current, isTime: boolean): Situation {
@@ -169,8 +188,8 @@ export class Rollouts {
 
   #stoodMs(name: string, place: Rollout): number {
     const driven = this.#driven.get(name);
-    if (driven === undefined || place.state !== 'running' || !isSamePlace(driven.place, place)) return place.stoodMs;
-    return driven.place.stoodMs + this.#options.clock.monotonicMs() - driven.countedMs;
+    if (driven === undefined || !isSamePlace(driven.place, place)) return place.stoodMs;
+    return driven.stoodMs + (driven.isCounting ? this.#options.clock.monotonicMs() - driven.countedMs : 0);
   }
 
   #write(name: string, moveOf: ChooseMove): void {

@@ -42,7 +42,7 @@ describe('GET /v1/explain', () => {
     assert.deepEqual(body.instances[1], {
       ...{ id: 'cart-2', address: '10.0.0.2', port: 80, status: 'healthy', in: true, reason: 'answered' },
       ...{ text: 'round-robin', rank: 1, share: 0.5, inclusion: 1, weight: 3, weightInForce: 3, warmth: null },
-      ...{ connections: null, latencyMs: null, tier: null, zone: null },
+      ...{ connections: null, latencyMs: null, tier: null, srvPriority: 0, srvWeight: 1, zone: null },
     });
   });
 
@@ -71,6 +71,13 @@ describe('GET /v1/explain', () => {
     }
   });
 
+  for (const client of ['0.0.0.0/0', '::/0']) {
+    it(`takes ${client} for a client of which nothing is known`, async () => {
+      const { status, body } = await server.call('GET', `/v1/explain?name=cart.service.local&client=${client}`);
+      assert.deepEqual([status, body.question.client, body.result], [200, client, 'answer']);
+    });
+  }
+
   for (const [query, path] of [
     ['', 'name'],
     ['?name=', 'name'],
@@ -80,7 +87,6 @@ describe('GET /v1/explain', () => {
     ['?name=x&name=y', 'name'],
     ['?name=x&type=NOPE', 'type'],
     ['?name=x&client=10.0.0.1/8', 'client'],
-    ['?name=x&client=0.0.0.0/0', 'client'],
     ['?name=x&client=me', 'client'],
     ['?name=x&other=1', 'other'],
   ] as const) {
@@ -102,7 +108,7 @@ describe('POST /v1/simulate', () => {
     assert.equal(status, 200);
     assert.deepEqual(
       [body.service, body.clients, body.duration, body.type, body.picks, body.seed],
-      ['cart', 200, '1m', 'A', 'first', 7],
+      ['cart', 200, '60s', 'A', 'first', 7],
     );
     assert.deepEqual([body.now.strategy, body.policy.strategy], ['round-robin', 'weighted']);
     assert.equal(body.now.requests, body.policy.requests, 'both meet the same requests');
@@ -112,6 +118,15 @@ describe('POST /v1/simulate', () => {
     assert.deepEqual((await server.call('POST', '/v1/simulate', wish)).body, body, 'the same for the same seed');
     const { body: read } = await server.call('GET', '/v1/services/cart');
     assert.equal(read.policy, null, 'nothing is applied');
+  });
+
+  it('says why nothing is answered', async () => {
+    await server.call('PUT', '/v1/services/db/instances/db-1', { address: 'db.example.com', port: 5432 });
+    const { body } = await server.call('POST', '/v1/simulate', { service: 'db', clients: 3 });
+    assert.equal(body.now.unanswered, body.now.requests);
+    assert.match(body.now.unansweredReason, /^service 'db' is an alias of db\.example\.com/);
+    const answered = await server.call('POST', '/v1/simulate', { service: 'cart', clients: 3 });
+    assert.equal(answered.body.now.unansweredReason, null);
   });
 
   it('shows the present alone where no policy is given', async () => {
@@ -149,8 +164,10 @@ describe('POST /v1/simulate', () => {
     [{ service: 'cart', type: 'TXT' }, '400 invalid', 'type'],
     [{ service: 'cart', picks: 'last' }, '400 invalid', 'picks'],
     [{ service: 'cart', network: 'here' }, '400 invalid', 'network'],
-    [{ service: 'cart', policy: { strategy: 'best' } }, '400 invalid', 'strategy'],
-    [{ service: 'cart', policy: 'weighted' }, '400 invalid'],
+    [{ service: 'cart', policy: { strategy: 'best' } }, '400 invalid', 'policy.strategy'],
+    [{ service: 'cart', policy: { bogus: 1 } }, '400 invalid', 'policy.bogus'],
+    [{ service: 'cart', policy: { routes: [{}] } }, '400 invalid', 'policy.routes[0].match'],
+    [{ service: 'cart', policy: 'weighted' }, '400 invalid', 'policy'],
     [{ service: 'cart', serviceTimes: { 'cart-9': '1s' } }, '400 invalid', 'serviceTimes.cart-9'],
     [{ service: 'cart', failures: [{ instance: 'cart-9' }] }, '400 invalid', 'failures[0].instance'],
     [{ service: 'cart', failures: [{}] }, '400 invalid', 'failures[0].instance'],

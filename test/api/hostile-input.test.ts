@@ -99,7 +99,7 @@ const BODIES: Readonly<Record<string, string>> = {
   'a number without end': '1e999',
   'a comment': '{/*a*/}',
   'bare text': '\u00ff',
-  __proto__: '{"__proto__":{"isStatic":true}}',
+  ['__proto__']: '{"__proto__":{"isStatic":true}}',
   '__proto__, escaped': '{"__pr\\u006fto__":{}}',
   '__proto__, deep': '{"meta":{"__proto__":"x"},"operations":[{"__proto__":[]}]}',
   constructor: '{"constructor":{"prototype":{}}}',

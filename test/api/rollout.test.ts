@@ -38,7 +38,14 @@ describe('a rollout', () => {
     const { rollout, ...policy } = put.body;
     assert.deepEqual(policy, STEPPED);
     assert.deepEqual([rollout.state, rollout.step, rollout.steps, rollout.percent], ['running', 1, 2, 1]);
-    assert.match(rollout.waiting, /more at this step/);
+    assert.equal(rollout.waiting, 'no canary instance is answerable');
+    await call('PUT', '/v1/services/cart/instances/canary', {
+      address: '10.0.0.9',
+      port: 80,
+      tags: STEPPED.routes[0]!.match.tags,
+    });
+    assert.match((await call('GET', ROLLOUT)).body.waiting, /more at this step/);
+    await call('DELETE', '/v1/instances/canary');
   });
 
   it('is moved by hand, and says where it is then', async () => {
@@ -50,6 +57,14 @@ describe('a rollout', () => {
     assert.deepEqual(await act('restart'), [200, 'running 1 1']);
     for (const wrong of ['stop', 7, undefined, 'toString']) assert.deepEqual(await act(wrong), [400, 'invalid']);
     assert.equal((await call('POST', ROLLOUT, { action: 'pause', now: true })).status, 400);
+    const restart = async (step: unknown) => {
+      const { status, body } = await call('POST', ROLLOUT, { action: 'restart', step });
+      return [status, body.error?.details[0].path ?? `${body.state} ${body.step} ${body.percent}`];
+    };
+    assert.deepEqual(await restart(2), [200, 'done 2 100']);
+    for (const wrong of [0, 3, 33, 1.5, '1']) assert.deepEqual(await restart(wrong), [400, 'step'], String(wrong));
+    assert.equal((await call('POST', ROLLOUT, { action: 'pause', step: 1 })).body.error.details[0].path, 'step');
+    assert.deepEqual(await restart(1), [200, 'running 1 1']);
   });
 
   it('comes back with a policy that was read and changed, and keeps its place', async () => {

@@ -203,7 +203,7 @@ describe('a policy', () => {
 
   it('is set for a service without instances, read and deleted', async () => {
     assert.deepEqual(errorOf(await call('GET', PATH)), [404, 'unknown_policy']);
-    const policy = { strategy: 'weighted', maxAnswers: 3, ttl: '1m' };
+    const policy = { strategy: 'weighted', maxAnswers: 3, ttl: '60s' };
     const put = await call('PUT', '/v1/services/POL/policy', policy);
     assert.deepEqual([put.status, put.body], [200, policy]);
     const read = await call('GET', PATH);
@@ -228,14 +228,50 @@ describe('a policy', () => {
     const racing = await Promise.all([1, 2, 3].map(() => put({ 'if-match': tag })));
     assert.deepEqual(racing.map(({ status }) => status).sort(), [200, 412, 412]);
     assert.equal((await call('DELETE', PATH, undefined, { 'if-match': tag })).status, 412);
+    const present = (await call('GET', PATH)).headers.get('etag')!;
+    assert.equal((await put({ 'if-none-match': `"0", ${present}` })).status, 412);
+    assert.equal((await put({ 'if-none-match': tag })).status, 200, 'that is not the present one any more');
+    assert.equal((await call('DELETE', PATH, undefined, { 'if-none-match': '*' })).status, 412);
     assert.equal((await call('DELETE', PATH, undefined, { 'if-match': '*' })).status, 204);
+  });
+
+  it('may be that of a service whose name means something to JavaScript', async () => {
+    for (const name of ['constructor', 'tostring', 'valueof', 'hasownproperty']) {
+      const path = `/v1/services/${name}/policy`;
+      assert.deepEqual(errorOf(await call('GET', path)), [404, 'unknown_policy']);
+      assert.deepEqual((await call('PUT', path, { ttl: '1s' })).body, { ttl: '1s' });
+      assert.equal((await call('DELETE', path)).status, 204);
+    }
+    assert.deepEqual(errorOf(await call('PUT', '/v1/services/__proto__/policy', {})), [400, 'invalid']);
+    for (const key of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+      const { body } = await call('PUT', PATH, `{"${key}":1}`);
+      assert.deepEqual([body.error.code, body.error.details[0].path], ['invalid', key]);
+    }
+  });
+
+  it('takes null and empty lists for fields that are not there', async () => {
+    const sent = { strategy: null, ttl: '90s', routes: [], tiers: [], steps: [], affinity: null };
+    assert.deepEqual((await call('PUT', PATH, sent)).body, { ttl: '90s' });
+    assert.equal((await call('DELETE', PATH)).status, 204);
+  });
+
+  it('has an end to routes, networks and steps', async () => {
+    const route = { match: { tags: ['a'] }, percent: 1 };
+    const put = async (policy: object) => (await call('PUT', PATH, policy)).body.error?.details[0].path;
+    assert.equal(await put({ routes: Array(16).fill(route) }), undefined);
+    assert.equal(await put({ routes: Array(17).fill(route) }), 'routes');
+    assert.equal(await put({ routes: [{ ...route, client: Array(257).fill('10.0.0.0/8') }] }), 'routes[0].client');
+    const step = { percent: 1, for: '1s' };
+    assert.equal(await put({ routes: [route], steps: Array(32).fill(step) }), undefined);
+    assert.equal(await put({ routes: [route], steps: Array(33).fill(step) }), 'steps');
+    assert.equal((await call('DELETE', PATH)).status, 204);
   });
 
   it('refuses what is wrong or not built', async () => {
     assert.deepEqual(errorOf(await call('PUT', PATH, { strategy: 'best' })), [400, 'invalid']);
     const later = { routes: [{ match: { tags: ['a'] } }], steps: [{ percent: 1 }], guard: { errors: 0.1 } };
     assert.deepEqual(errorOf(await call('PUT', PATH, later)), [501, 'not_supported']);
-    assert.deepEqual(errorOf(await call('PUT', PATH, { routes: [] })), [400, 'invalid']);
+    assert.deepEqual(errorOf(await call('PUT', PATH, { routes: [null] })), [400, 'invalid']);
     assert.deepEqual(errorOf(await call('PUT', PATH, { ttl: '2d' })), [400, 'invalid']);
     assert.deepEqual(errorOf(await call('PUT', '/v1/services/addr/policy', {})), [400, 'invalid']);
   });

@@ -9,15 +9,16 @@ import {
   addressCandidates,
   candidatesOf,
   chiSquareDeviation,
-  countPlaces,
   drawOnce,
   drawState,
   firstPlaces,
   LIKELY,
   testStrategy,
 } from '../conformance/strategies.ts';
+import { testMarks } from '../conformance/strategy-marks.ts';
 
 testStrategy('hash', hash);
+testMarks('hash', hash, { isChance: true, isSticky: true });
 
 /** Who is first for each of `clients` clients. */
 function firsts(candidates: readonly Candidate[], clients: number): string[] {
@@ -47,14 +48,6 @@ describe('hash', () => {
       assert.ok(deviation < LIKELY, `${deviation}`);
     });
   }
-
-  it('shares 5,000 with nobody above 1.3 times the mean', () => {
-    // Sixteen places of each client: about a million in all. Nobody is favoured, as the deviation says; the rest is chance.
-    const { included } = countPlaces(hash(addressCandidates(5000), { limit: 16 }), 16, 60_000);
-    assert.ok(chiSquareDeviation(included, new Array(5000).fill(1)) < LIKELY, 'more uneven than by chance');
-    const mean = (16 * 60_000) / 5000;
-    assert.ok(Math.max(...included) <= 1.3 * mean, `${Math.max(...included)} of ${mean}`);
-  });
 
   it('shares evenly also among neighbours: clients whose hashes count up', () => {
     const plan = hash(addressCandidates(10));

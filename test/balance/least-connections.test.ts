@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { leastConnections } from '../../src/balance/least-connections.ts';
-import type { Strategy } from '../../src/balance/plan.ts';
+import type { Candidate, Strategy } from '../../src/balance/plan.ts';
 import { roundRobin } from '../../src/balance/round-robin.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { drawState, firstPlaces, testStrategy } from '../conformance/strategies.ts';
@@ -17,12 +17,19 @@ function sharesAfter(
   weights?: number[],
 ): number[] {
   let shares: number[] = [];
-  for (const report of reports) {
-    const candidates = report.map((connections, i) => ({ key: String(i), weight: weights?.[i] ?? 1, connections }));
-    const counts = firstPlaces(leastConnections(candidates, { question }), 1, 20_000);
-    shares = counts.map((count) => Math.round(count / 200));
+  for (const [loadReports, report] of reports.entries()) {
+    const candidates = report.map((connections, i) => ({
+      ...{ key: String(i), weight: weights?.[i] ?? 1, connections },
+      loadReports,
+    }));
+    shares = sharesOf(candidates, question);
   }
   return shares;
+}
+
+function sharesOf(candidates: readonly Candidate[], question: string): number[] {
+  const counts = firstPlaces(leastConnections(candidates, { question }), 1, 20_000);
+  return counts.map((count) => Math.round(count / 200));
 }
 
 describe('least-connections', () => {
@@ -50,8 +57,60 @@ describe('least-connections', () => {
   });
 
   it('does not take the same report twice for two', () => {
-    const once = sharesAfter('once', [[90, 10]]);
-    assert.deepEqual(sharesAfter('again', new Array(20).fill([90, 10])), once);
+    const candidates = [90, 10].map((connections, i) => ({ key: String(i), weight: 1, connections, loadReports: 1 }));
+    const once = sharesOf(candidates, 'again');
+    for (let i = 0; i < 20; i++) assert.deepEqual(sharesOf(candidates, 'again'), once);
+  });
+
+  it('goes on while fresh reports say the same, by bounded steps, down to a little', () => {
+    const shares = Array.from(
+      { length: 40 },
+      (_, i) => sharesAfter(`steady ${i}`, Array(i + 1).fill([100, 10, 10]))[0]!,
+    );
+    for (let i = 1; i < shares.length; i++) {
+      assert.ok(shares[i]! <= shares[i - 1]! && shares[i]! >= shares[i - 1]! / 2 - 1, `${shares}`);
+    }
+    assert.ok(shares[5]! > 3 && shares[39]! >= 1 && shares[39]! <= 2, `${shares}`);
+    const stays = sharesAfter('even', Array(40).fill([10, 10, 10]));
+    assert.deepEqual(stays, [33, 33, 33]);
+  });
+
+  it('lets what was learned go little by little as reports grow old, and does not take it up again', () => {
+    const question = 'old';
+    sharesAfter(question, Array(20).fill([100, 10]));
+    const at = (trust: number, loadReports = 19) =>
+      sharesOf(
+        [100, 10].map((connections, i) => ({
+          ...{ key: String(i), weight: 1, loadReports, loadTrust: trust },
+          connections: connections * trust + 55 * (1 - trust),
+        })),
+        question,
+      )[0]!;
+    const shares = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1].map((trust) => at(trust));
+    for (let i = 1; i < shares.length; i++) {
+      assert.ok(shares[i]! >= shares[i - 1]! && shares[i]! - shares[i - 1]! <= 12, `${shares}`);
+    }
+    assert.ok(shares[0]! < 5 && shares.at(-1)! > 38, `${shares}`);
+    const again = at(1, 20);
+    assert.ok(again > 30 && again < 50, `${again} after ${shares}`);
+  });
+
+  it('makes no leap when one of them is heard of no more', () => {
+    const question = 'one is quiet';
+    sharesAfter(question, Array(20).fill([100, 10]));
+    const at = (loadTrust: number | undefined) =>
+      sharesOf(
+        [
+          { key: '0', weight: 1, connections: loadTrust === undefined ? undefined : 10, loadTrust, loadReports: 19 },
+          { key: '1', weight: 1, connections: 10, loadReports: 19 },
+        ],
+        question,
+      )[0]!;
+    const shares = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, undefined].map(at);
+    for (let i = 1; i < shares.length; i++) {
+      assert.ok(shares[i]! >= shares[i - 1]! && shares[i]! - shares[i - 1]! <= 12, `${shares}`);
+    }
+    assert.equal(shares.at(-1), 50);
   });
 
   it('learns for each question by itself', () => {
@@ -101,9 +160,11 @@ function inFlight(strategy: Strategy, { serviceMs, clients, perSecond, reportMs 
   const question = `simulation ${runs++}`;
   const ends = serviceMs.map((): number[] => []);
   const reported = serviceMs.map((): number | undefined => undefined);
+  let reports = 0;
+  const reportedBy = serviceMs.map(() => 0);
   const planNow = () =>
     strategy(
-      reported.map((connections, i) => ({ key: `10.0.0.${i}`, weight: 1, connections })),
+      reported.map((connections, i) => ({ key: `10.0.0.${i}`, weight: 1, connections, loadReports: reportedBy[i]! })),
       { limit: 8, question },
     );
   let plan = planNow();
@@ -116,6 +177,7 @@ function inFlight(strategy: Strategy, { serviceMs, clients, perSecond, reportMs 
       // Instances report one after the other.
       if ((nowMs + Math.floor((i * reportMs) / ends.length)) % reportMs >= STEP_MS) continue;
       reported[i] = each.length;
+      reportedBy[i] = ++reports;
       plan = planNow();
     }
     for (const client of known) {

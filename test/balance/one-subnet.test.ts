@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Candidate } from '../../src/balance/plan.ts';
+import { oneSubnet } from '../../src/balance/one-subnet.ts';
+import type { Candidate, Strategy } from '../../src/balance/plan.ts';
+import { roundRobin } from '../../src/balance/round-robin.ts';
 import { planOf, STRATEGIES } from '../../src/balance/strategies.ts';
 import { parseIp } from '../../src/base/ip.ts';
 import { seededRandom } from '../../src/base/random.ts';
@@ -72,6 +74,23 @@ describe('one subnet to an answer', () => {
     const near = [at('10.0.1.1'), at('10.0.1.2')];
     assert.equal(planOf({ oneSubnetPerAnswer: true }, near).isRotation, true);
     assert.deepEqual(planOf({ oneSubnetPerAnswer: true }, []).srvWeights, []);
+  });
+
+  it('names the questions of a subnet alike whichever others there are, for strategies that learn', () => {
+    const questionsOf = (...candidates: Candidate[]): Map<string, string> => {
+      const questions = new Map<string, string>();
+      const spy: Strategy = (part, purpose) => {
+        if (part.length < candidates.length) questions.set(part.map(({ key }) => key).join(), purpose!.question!);
+        return roundRobin(part);
+      };
+      const plan = oneSubnet(spy)(candidates, { limit: 2, question: 'web' });
+      for (let turn = 0; turn < 8; turn++) drawOnce(plan, 2, turn, seededRandom(1));
+      return questions;
+    };
+    const kept = [at('10.0.5.1'), at('10.0.9.1')];
+    const before = questionsOf(at('10.0.1.1'), ...kept);
+    assert.equal(new Set(before.values()).size, 3);
+    for (const [members, question] of questionsOf(...kept)) assert.equal(before.get(members), question);
   });
 
   it('is within the active tier alone', () => {

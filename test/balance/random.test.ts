@@ -5,8 +5,10 @@ import { describe, it } from 'node:test';
 import { randomOrder } from '../../src/balance/random.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { candidatesOf, drawOnce, firstPlaces, testStrategy } from '../conformance/strategies.ts';
+import { testMarks } from '../conformance/strategy-marks.ts';
 
 testStrategy('random', randomOrder);
+testMarks('random', randomOrder, { isChance: true });
 
 function chiSquare(counts: readonly number[]): number {
   const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length;

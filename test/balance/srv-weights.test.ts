@@ -40,8 +40,25 @@ describe('SRV weights', () => {
   it('times a factor stay in proportion and within bounds', () => {
     const plan = weighted(candidatesOf(1, 3, 0, 100));
     assert.deepEqual(scaleSrvWeights(plan, 256).srvWeights, [256, 768, 0, 25_600]);
-    assert.deepEqual(scaleSrvWeights(plan, 0.1).srvWeights, [1, 1, 0, 10]);
     assert.deepEqual(scaleSrvWeights(plan, 65_535).srvWeights, [655, 1966, 0, 65_535]);
+  });
+
+  it('are scaled down no further than rounding stays small', () => {
+    const rows: readonly (readonly [weights: number[], factor: number, expected: number[]])[] = [
+      [[1, 2, 3, 4], 0.1, [1, 2, 3, 4]],
+      [[10, 20, 0], 0.5, [10, 20, 0]],
+      [[20, 30, 45], 0.1, [10, 15, 23]],
+      [[200, 400, 65_535], 0.1, [20, 40, 6554]],
+      [[0, 0], 0.1, [0, 0]],
+    ];
+    for (const [weights, factor, expected] of rows) {
+      assert.deepEqual(scaleSrvWeights(weighted(candidatesOf(...weights)), factor).srvWeights, expected, `${weights}`);
+    }
+    const weights = Array.from({ length: 990 }, (_, i) => i + 10);
+    const scaled = scaleSrvWeights(weighted(candidatesOf(...weights)), 0.001).srvWeights;
+    for (const [i, weight] of weights.entries()) {
+      assert.ok(Math.abs(scaled[i]! / weight - 1) <= 0.05, `${weight} became ${scaled[i]}`);
+    }
   });
 
   it('are scaled by the policy', () => {

@@ -16,8 +16,10 @@ import {
   LIKELY,
   testStrategy,
 } from '../conformance/strategies.ts';
+import { testMarks } from '../conformance/strategy-marks.ts';
 
 testStrategy('subset', subset);
+testMarks('subset', subset, { isChance: true, isSticky: true });
 
 /** The keys that each of `clients` clients gets. */
 function sets(candidates: readonly Candidate[], clients: number, limit: number): Set<string>[] {

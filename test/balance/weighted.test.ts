@@ -5,17 +5,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { weighted } from '../../src/balance/weighted.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import {
-  candidatesOf,
-  countPlaces,
-  drawOnce,
-  drawState,
-  firstPlaces,
-  srvChances,
-  testStrategy,
-} from '../conformance/strategies.ts';
+import { candidatesOf, drawOnce, drawState, firstPlaces, srvChances, testStrategy } from '../conformance/strategies.ts';
+import { testMarks } from '../conformance/strategy-marks.ts';
 
 testStrategy('weighted', weighted);
+testMarks('weighted', weighted, { isExact: true });
 
 /** The largest difference between the share of first places and that of the weight. */
 function worstShare(weights: readonly number[], limit: number): number {
@@ -61,18 +55,6 @@ describe('weighted', () => {
     [[0.3, 2.5, 1 / 3, 7, 7, 1], 3],
   ] as const) {
     const shown = `${weights.length} weights from ${weights[0]}`;
-    it(`has everybody in ${limit} places as often as their weight says, of half a million draws: ${shown}`, () => {
-      const draws = 500_000;
-      const { first, included } = countPlaces(weighted(candidatesOf(...weights), { limit }), limit, draws);
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      const chances = inclusions(weights, limit);
-      for (const [i, weight] of weights.entries()) {
-        const [share, chance] = [(weight / total) * draws, chances[i]! * draws];
-        assert.ok(Math.abs(first[i]! - share) <= 3 + 0.005 * share, `${i} first: ${first[i]} of ${share}`);
-        assert.ok(Math.abs(included[i]! - chance) <= 5 + 0.005 * chance, `${i} in: ${included[i]} of ${chance}`);
-      }
-    });
-
     it(`gives clients that draw by SRV weight the same shares: ${shown}`, () => {
       const plan = weighted(candidatesOf(...weights), { limit });
       const state = drawState(seededRandom(1));
@@ -132,16 +114,3 @@ describe('weighted', () => {
     );
   });
 });
-
-/** How often each should be in an answer: min(1, c w), with c such that all places are taken. */
-function inclusions(weights: readonly number[], limit: number): number[] {
-  let low = 0;
-  let high = 1e9;
-  for (let i = 0; i < 200; i++) {
-    const factor = (low + high) / 2;
-    const places = weights.reduce((sum, weight) => sum + Math.min(1, factor * weight), 0);
-    if (places < limit) low = factor;
-    else high = factor;
-  }
-  return weights.map((weight) => Math.min(1, high * weight));
-}

@@ -27,7 +27,7 @@ const FULL = {
   },
   ...{ meta: { team: 'ä"\\', empty: '' }, weight: 0, zone: 'a', ttl: '7s', leaseTtl: '1h', warmup: '10s' },
   checks: [
-    { id: 'page', type: 'http', url: 'http://127.0.0.1:9/x', method: 'HEAD', headers: { a: 'b' }, interval: '1m' },
+    { id: 'page', type: 'http', url: 'http://127.0.0.1:9/x', method: 'HEAD', headers: { a: 'b' }, interval: '60s' },
     { id: 'beat', type: 'heartbeat', interval: '5s', initial: 'warning', deregisterAfter: '1h' },
   ],
 };
@@ -99,6 +99,60 @@ describe('export and import', () => {
   });
 });
 
+const STEPPED = {
+  routes: [{ match: { tags: ['canary'] } }],
+  steps: [{ percent: 1, for: '1h' }, { percent: 5, for: '1h' }, { percent: 100 }],
+};
+
+/** Services at every kind of place in the same steps. */
+async function fillSteps({ call }: ApiServer): Promise<void> {
+  const moves: Record<string, object[]> = {
+    begun: [],
+    second: [{ action: 'restart', step: 2 }],
+    still: [{ action: 'restart', step: 2 }, { action: 'pause' }],
+    back: [{ action: 'rollback' }],
+    all: [{ action: 'restart', step: 3 }],
+  };
+  for (const [name, bodies] of Object.entries(moves)) {
+    await call('PUT', `/v1/services/${name}/policy`, STEPPED);
+    for (const body of bodies) await call('POST', `/v1/services/${name}/rollout`, body);
+  }
+}
+
+async function placesOf({ call }: ApiServer): Promise<Record<string, string>> {
+  const places: Record<string, string> = {};
+  for (const name of ['begun', 'second', 'still', 'back', 'all']) {
+    const { state, percent } = (await call('GET', `/v1/services/${name}/rollout`)).body;
+    places[name] = `${state} ${percent}`;
+  }
+  return places;
+}
+
+describe('export and import of steps', () => {
+  it('carry how far they have come, over what is there too', async (t) => {
+    const [from, to] = [await openApiServer(), await openApiServer()];
+    t.after(() => Promise.all([from.close(), to.close()]));
+    await fillSteps(from);
+    const input = (await runCommand(['export', '--http', from.url])).out;
+    const places = await placesOf(from);
+    assert.deepEqual(places, {
+      ...{ begun: 'running 1', second: 'running 5', still: 'paused 5', back: 'rolled-back 0', all: 'done 100' },
+    });
+    for (const before of ['nothing', 'the same', 'others']) {
+      if (before === 'others') {
+        for (const name of ['begun', 'second', 'back']) {
+          await to.call('POST', `/v1/services/${name}/rollout`, { action: 'restart', step: 3 });
+        }
+      }
+      const { code, err } = await runCommand(['import', '-', '--http', to.url], { input });
+      assert.deepEqual([code, err], [0, ''], before);
+      assert.deepEqual(await placesOf(to), places, before);
+    }
+    const again = await runCommand(['export', '--http', to.url]);
+    assert.deepEqual(linesOf(again.out).length, linesOf(input).length);
+  });
+});
+
 describe('export of a stopped store', () => {
   it('gives what the server gave, and asks for nothing but the folder', async () => {
     const folder = join(scratch, 'store');
@@ -107,6 +161,7 @@ describe('export of a stopped store', () => {
       registry: await Registry.open({ store, clock: systemClock, log: silentLogger }),
     });
     await fill(server);
+    await fillSteps(server);
     const online = await runCommand(['export', '--http', server.url]);
     const locked = await runCommand(['export', '--store', folder]);
     assert.deepEqual([locked.code, locked.out.split('\n').length], [1, 2]);
@@ -145,6 +200,11 @@ const REFUSED: readonly (readonly [what: string, text: string, err: string])[] =
   ['a line after the end', `${fileOf([GOOD])}${GOOD}\n`, '-:4: stands after the end\n'],
   ['an unknown kind', fileOf(['{"kind":"x"}']), '-:2: is of kind "x", which is not known\n'],
   ['a bad policy', fileOf(['{"kind":"policy","service":"s","policy":{"ttl":1}}']), '-:2: ttl: '],
+  [
+    'a place that there is not',
+    fileOf([JSON.stringify({ kind: 'policy', service: 's', policy: STEPPED, rollout: { state: 'done', step: 4 } })]),
+    '-:2: rollout.step must be ',
+  ],
   [
     'every problem of every line',
     fileOf([

@@ -39,8 +39,8 @@ describe('rollcall explain', () => {
       `cart.service.local. A, asked by 10.1.2.3: NOERROR, service 'cart' answers
 zone service.local.
 service cart, strategy weighted
-100 % of the answers: general pool; at most 8 of 2 records, TTL 7s (the policy)
-the same for every client
+100 % of the answers: general pool; 2 records, TTL 7s (the policy)
+all clients have the same shares
 
 INSTANCE  ADDRESS   STATUS    IN   RANK  FIRST  IN ANSWER  WEIGHT  WHY
 cart-2    10.0.0.2  healthy   in   1     75 %   100 %      3       weighted

@@ -28,15 +28,18 @@ describe('rollcall watch', () => {
       const instance = { address: '10.0.0.7', port: 80 };
       await server.call('PUT', '/v1/services/cart/instances/c-1', instance, bearer);
       await server.call('PUT', '/v1/services/other/instances/o-1', instance, bearer);
-      await server.call('PUT', '/v1/services/cart/policy', {}, bearer);
+      const policy = { routes: [{ match: { tags: ['v2'] } }], steps: [{ percent: 1 }] };
+      await server.call('PUT', '/v1/services/cart/policy', policy, bearer);
       // A token that is taken away ends the command.
-      const onOut = atLine(2, () => server.api.setAccess({ tokens: [tokenEntry('u', 'operator')], allowHosts: [] }));
+      const onOut = atLine(3, () => server.api.setAccess({ tokens: [tokenEntry('u', 'operator')], allowHosts: [] }));
       const argv = ['watch', 'cart', '--since', id, '--http', server.url, '--token', 't'];
       const run = await runCommand(argv, { onOut });
       const by = 'token id-t 127\\.0\\.0\\.1';
       assert.match(
         run.out,
-        new RegExp(`^\\S{24} {2}register +cart +c-1 +healthy +${by} +no checks\n.*policy +cart +${by}\n$`),
+        new RegExp(
+          `^\\S{24} {2}register +cart +c-1 +healthy +${by} +no checks\n.*policy +cart +${by}\n.*policy +cart +done +steps +step 1 of 1: 1 %\n$`,
+        ),
       );
       assert.match(run.err, /^forbidden: the token may no longer watch here/);
       assert.equal(run.code, 1);

@@ -1,14 +1,19 @@
-// shares.test.ts -- first answers are shared out as the policy says and as `explain` tells, by UDP shards and TCP
+// shares.test.ts -- answers are shared out as the policy says and as `explain` tells, by UDP shards and TCP
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { hash } from '../../src/balance/hash.ts';
+import { seededRandom } from '../../src/base/random.ts';
 import { TYPE } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { parseName } from '../../src/dns/name.ts';
+import { hashClient } from '../../src/routing/client-hash.ts';
+import { chiSquareDeviation, drawOnce, LIKELY } from '../conformance/strategies.ts';
 import { type BuiltServer, startBuiltServer } from '../support/built-server.ts';
+import { clientAt } from '../support/routing.ts';
 
 const NAME = 'cart.service.local';
 const WEIGHTS = [1, 2, 3, 4];
@@ -57,20 +62,26 @@ class Waiting {
 }
 
 /** From several ports, so that each shard gets some. */
-async function byUdp({ dns }: BuiltServer, ask: (exchange: Exchange) => Promise<void>): Promise<void> {
+const ONE_CLIENT: readonly string[] = new Array<string>(8).fill('127.0.0.1');
+
+/** Each question from the next of the addresses. */
+async function byUdp(
+  { dns }: BuiltServer,
+  ask: (exchange: Exchange) => Promise<void>,
+  clients = ONE_CLIENT,
+): Promise<void> {
   const waiting = new Waiting();
-  const sockets = Array.from({ length: 8 }, () => createSocket('udp4'));
+  const sockets = clients.map(() => createSocket('udp4'));
   try {
-    for (const socket of sockets) {
+    for (const [i, socket] of sockets.entries()) {
       socket.on('message', (reply) => waiting.arrived(reply));
-      socket.bind(0, '127.0.0.1');
+      socket.bind(0, clients[i]);
       await once(socket, 'listening');
     }
     let next = 0;
     await ask((query) => {
       const replied = waiting.reply(query);
-      const send = (): void => sockets[next++ % sockets.length]!.send(query, dns.port, dns.address);
-      send();
+      sockets[next++ % sockets.length]!.send(query, dns.port, dns.address);
       return replied;
     });
   } finally {
@@ -78,9 +89,13 @@ async function byUdp({ dns }: BuiltServer, ask: (exchange: Exchange) => Promise<
   }
 }
 
-async function byTcp({ dns }: BuiltServer, ask: (exchange: Exchange) => Promise<void>): Promise<void> {
+async function byTcp(
+  { dns }: BuiltServer,
+  ask: (exchange: Exchange) => Promise<void>,
+  client = '127.0.0.1',
+): Promise<void> {
   const waiting = new Waiting();
-  const socket = connect(dns.port, dns.address);
+  const socket = connect({ port: dns.port, host: dns.address, localAddress: client });
   let received = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk]);
@@ -101,18 +116,28 @@ async function byTcp({ dns }: BuiltServer, ask: (exchange: Exchange) => Promise<
   }
 }
 
-const POLICIES: readonly (readonly [policy: object, shares: readonly number[]])[] = [
+/** Chance is allowed its share. */
+const RANDOM_TOLERANCE = 0.035;
+const POLICIES: readonly (readonly [policy: object, shares: readonly number[], tolerance?: number])[] = [
   [{ strategy: 'round-robin' }, [0.25, 0.25, 0.25, 0.25]],
   [{ strategy: 'weighted' }, [0.1, 0.2, 0.3, 0.4]],
   [{ strategy: 'weighted', maxAnswers: 2 }, [0.1, 0.2, 0.3, 0.4]],
+  [{ strategy: 'random', maxAnswers: 2 }, [0.25, 0.25, 0.25, 0.25], RANDOM_TOLERANCE],
+  [{ routes: [{ match: { tags: ['canary'] }, percent: 12.5 }] }, [0.875 / 3, 0.875 / 3, 0.875 / 3, 0.125]],
 ];
 
-test('first answers have the shares of the policy by every way, and explain tells the same', async (t) => {
+async function startWithInstances(t: TestContext): Promise<BuiltServer> {
   const server = await startBuiltServer(t, { config: { dns: { workers: 2 } } });
   for (const [i, weight] of WEIGHTS.entries()) {
-    await server.register('cart', `cart-${i + 1}`, { address: `10.0.0.${i + 1}`, port: 80, weight });
+    const tags = i === WEIGHTS.length - 1 ? ['canary'] : [];
+    await server.register('cart', `cart-${i + 1}`, { address: `10.0.0.${i + 1}`, port: 80, weight, tags });
   }
-  for (const [policy, wanted] of POLICIES) {
+  return server;
+}
+
+test('first answers have the shares of the policy by every way, and explain tells the same', async (t) => {
+  const server = await startWithInstances(t);
+  for (const [policy, wanted, tolerance = TOLERANCE] of POLICIES) {
     await server.api('PUT', '/v1/services/cart/policy', policy);
     const { status, body } = await server.api('GET', `/v1/explain?name=${NAME}`);
     assert.equal(status, 200);
@@ -123,12 +148,60 @@ test('first answers have the shares of the policy by every way, and explain tell
       for (const [i, share] of wanted.entries()) {
         const address = `10.0.0.${i + 1}`;
         const text = `${JSON.stringify(policy)} ${way}: ${address} has ${shares.get(address)}, explained as ${told.get(address)}`;
-        assert.ok(Math.abs((shares.get(address) ?? 0) - share) < TOLERANCE, text);
-        assert.ok(Math.abs((shares.get(address) ?? 0) - told.get(address)!) < TOLERANCE, text);
+        assert.ok(Math.abs((shares.get(address) ?? 0) - share) < tolerance, text);
+        assert.ok(Math.abs((shares.get(address) ?? 0) - told.get(address)!) < tolerance, text);
       }
     };
     await byUdp(server, async (exchange) => check('by UDP', await firstShares(exchange)));
     await byUdp(server, async (exchange) => check('by UDP, the general path', await firstShares(exchange, true)));
     await byTcp(server, async (exchange) => check('by TCP', await firstShares(exchange)));
+  }
+});
+
+/** Who is listed for each client, by UDP, in another way where the option makes it one, and by TCP. */
+async function listsByWay(server: BuiltServer, clients: readonly string[]): Promise<readonly string[][]> {
+  const listed = async (exchange: Exchange, id: number, isOdd = false): Promise<string> => {
+    const { answers } = decodeMessage(await exchange(encode(id, isOdd)));
+    return answers.map(({ rdata }) => rdata.join('.')).join(' ');
+  };
+  const ways: string[][] = [[], [], []];
+  for (const [way, isOdd] of [false, true].entries()) {
+    await byUdp(
+      server,
+      async (exchange) => {
+        for (const id of clients.keys()) ways[way]!.push(await listed(exchange, id, isOdd));
+      },
+      clients,
+    );
+  }
+  for (const [id, client] of clients.entries()) {
+    await byTcp(server, async (exchange) => void ways[2]!.push(await listed(exchange, id)), client);
+  }
+  return ways;
+}
+
+test('clients have the same candidates by every way, and those that they should have', async (t) => {
+  const server = await startWithInstances(t);
+  const random = seededRandom(127);
+  const octet = (): number => 1 + random.below(250);
+  const clients = Array.from({ length: 250 }, () => `127.${octet()}.${octet()}.${octet()}`);
+  const candidates = WEIGHTS.map((weight, i) => ({ key: `10.0.0.${i + 1}`, weight }));
+  await server.api('PUT', '/v1/services/cart/policy', { strategy: 'hash' });
+  const plan = hash(candidates);
+  const expected = clients.map((client) => {
+    const order = drawOnce(plan, 8, 0, random, hashClient(clientAt(client).octets()));
+    return order.map((index) => candidates[index]!.key).join(' ');
+  });
+  for (const lists of await listsByWay(server, clients)) assert.deepEqual(lists, expected);
+  const firsts = candidates.map(({ key }) => expected.filter((list) => list.startsWith(key)).length);
+  assert.ok(chiSquareDeviation(firsts, WEIGHTS) < LIKELY, `${firsts}`);
+
+  await server.api('PUT', '/v1/services/cart/policy', { strategy: 'subset', maxAnswers: 2 });
+  const few = expected.map((list) => list.split(' ').slice(0, 2).sort().join(' '));
+  for (const lists of await listsByWay(server, clients)) {
+    assert.deepEqual(
+      lists.map((list) => list.split(' ').sort().join(' ')),
+      few,
+    );
   }
 });

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePrefix } from '../../src/base/ip.ts';
+import { atOnce } from '../../src/base/pauses.ts';
 import { formatRcode, parseType, TYPE } from '../../src/dns/codes.ts';
 import { encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { parseName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { prefixClient } from '../../src/nameserver/client.ts';
-import { type Explanation, explain } from '../../src/nameserver/explain.ts';
+import { explain } from '../../src/nameserver/explain.ts';
+import type { Explanation } from '../../src/nameserver/explanation.ts';
 import { NameServer } from '../support/name-server.ts';
 
 const ZONE = `$ORIGIN service.local.
@@ -28,7 +30,7 @@ ns.sub 60 IN A 192.0.2.3
 function explained(server: NameServer, question: string, client = '127.0.0.1'): Explanation {
   const [name, type] = question.split(' ');
   const asked = { name: parseName(name!), type: parseType(type!)!, client: prefixClient(parsePrefix(client)!) };
-  return explain(asked, server.handler.view, (service) => server.registry.service(service));
+  return atOnce(explain(asked, server.handler.view, (service) => server.registry.service(service)));
 }
 
 function byId({ instances }: Explanation) {
@@ -59,6 +61,15 @@ describe('where a name leads', () => {
     ['10-0-0-1.addr.service.local. AAAA', 'nodata', /one for A/],
     ['empty.service.local. A', 'nodata', /a policy, but no instance/],
     ['constructor.service.local. A', 'nxdomain', /no service/],
+    ['_services._dns-sd._udp.service.local. PTR', 'answer', /^the list of service types: 2 records/],
+    ['_web._tcp.service.local. PTR', 'answer', /^the list of instances of a type: 2 records/],
+    ['_web._tcp.service.local. SRV', 'answer', /service 'web' answers/],
+    ['web-1._web._tcp.service.local. SRV', 'answer', /^an instance: 1 record$/],
+    ['web-1._web._tcp.service.local. A', 'nodata', /^an instance, which has no A records/],
+    ['web-9._web._tcp.service.local. SRV', 'nxdomain', /no instance of this name/],
+    ['_nobody._tcp.service.local. SRV', 'nxdomain', /no service of this name/],
+    ['web.service.local. SVCB', 'answer', /service 'web' answers/],
+    ['web.service.local. HTTPS', 'nodata', /no instance of service 'web' is there to be answered as HTTPS/],
     ['example.org. A', 'refused', /none of the zones/],
   ];
   for (const [question, result, reason] of rows) {
@@ -229,4 +240,45 @@ describe('a million answers', () => {
       }
     });
   }
+});
+
+describe('a large service', () => {
+  const ask = (server: NameServer) =>
+    explain(
+      { name: parseName('web.service.local.'), type: TYPE.A, client: prefixClient(parsePrefix('10.0.0.1')!) },
+      server.handler.view,
+      (service) => server.registry.service(service),
+    );
+  const parts = ({ service, instances }: Explanation) => ({
+    strategy: service?.policy?.strategy,
+    instances: instances.map(({ member, reason, share, weight }) => [member.instance.id, reason, share, weight]),
+  });
+
+  it('is explained with many pauses, as it was at the beginning', async () => {
+    const server = await NameServer.open();
+    await server.registerMany('web', 1000);
+    await server.setPolicy('web', { strategy: 'hash' });
+    const before = parts(atOnce(ask(server)));
+    // Nothing is prepared any more.
+    await server.setPolicy('web', { strategy: 'hash' });
+    let steps = 0;
+    for (const work = ask(server); work.next().done !== true; ) steps++;
+    // Four stages of 1000 members, and draws.
+    assert.ok(steps > 4 * 3 + 100, `${steps} steps`);
+    await server.setPolicy('web', { strategy: 'hash' });
+    for (const changesAfter of [1, 3, 7, 20, steps - 2]) {
+      const work = ask(server);
+      for (let i = 0; i < changesAfter; i++) work.next();
+      await server.setPolicy('web', { strategy: 'failover' });
+      await server.registry.setDraining('web-1', true);
+      await server.registry.deregister('web-2');
+      assert.deepEqual(parts(atOnce(work)), before, `changed after ${changesAfter} steps`);
+      const after = parts(atOnce(ask(server)));
+      assert.equal(after.strategy, 'failover');
+      assert.equal(after.instances.length, 999);
+      await server.registry.setDraining('web-1', false);
+      await server.register('web', 'web-2', { address: '10.0.0.2', port: 8080 });
+      await server.setPolicy('web', { strategy: 'hash' });
+    }
+  });
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePrefix } from '../../src/base/ip.ts';
-import { parseType } from '../../src/dns/codes.ts';
+import { parseType, TYPE } from '../../src/dns/codes.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { type Simulation, type SimulationResult, simulate } from '../../src/nameserver/simulate.ts';
 import { readPolicy } from '../../src/registry/validate-policy.ts';
@@ -149,4 +149,43 @@ describe('a simulation', () => {
     const least = run(server, { strategy: 'least-connections' }, wish);
     assert.ok(least.p99 <= 0.6 * turns.p99, `p99 ${least.p99} beside ${turns.p99}`);
   });
+});
+
+describe('a large service', () => {
+  for (const strategy of ['round-robin', 'least-connections', 'hash']) {
+    it(`${strategy}: no step looks at many instances`, async () => {
+      const server = await NameServer.open();
+      await server.registerMany('web', 2000);
+      const service = server.registry.service('web')!;
+      let reads = 0;
+      let most = 0;
+      const watched = [...service.instances.values()].map((state) => ({
+        ...state,
+        instance: new Proxy(state.instance, {
+          get(instance, key) {
+            if (key === 'address') most = Math.max(most, ++reads);
+            return Reflect.get(instance, key);
+          },
+        }),
+      }));
+      const work = simulate(
+        {
+          service: { name: 'web', instances: watched, rollout: undefined },
+          ...{ domain: server.zones[0]!.domain!, type: TYPE.SRV, picks: 'first', clients: 2, durationMs: 3500 },
+          ...{ requestsPerSecond: 10, serviceTimesMs: watched.map(() => 100), seed: 1 },
+          failures: [{ instance: 0, atMs: 1000, forMs: 1000 }],
+          network: parsePrefix('10.0.0.0/8')!,
+        },
+        readPolicy({ strategy, ttl: '0s' }),
+      );
+      let all = 0;
+      for (let step = work.next(); !step.done; step = work.next()) {
+        all += reads;
+        reads = 0;
+      }
+      assert.ok(all > 10_000, `it was looked at them ${all} times`);
+      // The address itself, and where a name is made of it.
+      assert.ok(most <= 3 * 256, `${most} times in one step`);
+    });
+  }
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  checkIdProblem,
   idProblem,
   isHostName,
   isTreacherousKey,
@@ -83,6 +84,9 @@ describe('ids', () => {
     '-',
     'x'.repeat(128),
     'toString',
+    '__proto__',
+    'constructor',
+    'prototype',
   ];
   const bad = ['', 'x'.repeat(129), 'a/b', 'a b', 'a\n', '%2e', 'ä', 'a\0', '#', '?'];
   for (const id of good) it(`may be ${id}`, () => assert.equal(idProblem(id), undefined));
@@ -91,8 +95,11 @@ describe('ids', () => {
       assert.equal(idProblem(id), 'an id is 1 to 128 of A-Z a-z 0-9 . _ : @ -'));
   }
   // The last two are what every client takes out of a path before it asks.
-  for (const id of ['__proto__', 'constructor', 'prototype', '.', '..']) {
+  for (const id of ['.', '..']) {
     it(`may not be ${id}`, () => assert.equal(idProblem(id), `'${id}' cannot be an id`));
+  }
+  for (const id of ['__proto__', 'constructor', 'prototype', '..']) {
+    it(`of checks may not be ${id}`, () => assert.equal(checkIdProblem(id), `'${id}' cannot be an id`));
   }
   it('call what reaches into objects treacherous', () => {
     assert.deepEqual(['__proto__', 'constructor', 'prototype', 'proto', 'toString'].map(isTreacherousKey), [

@@ -38,7 +38,6 @@ describe('routes, tiers and affinity', () => {
 
   const rows: readonly (readonly [policy: unknown, ...problems: string[]])[] = [
     [{ routes: {} }, 'routes: must be an array'],
-    [{ routes: [] }, 'routes: must have at least one route'],
     [{ routes: Array(17).fill({ match }) }, 'routes: has 17 elements (at most 16)'],
     [{ routes: [5, null] }, 'routes[0]: must be an object', 'routes[1]: must be an object'],
     [{ routes: [{}] }, 'routes[0].match: is missing'],
@@ -63,10 +62,6 @@ describe('routes, tiers and affinity', () => {
       ),
     ],
     [
-      { routes: [{ match, client: [] }] },
-      'routes[0].client: must have at least one network: without any it concerns nobody',
-    ],
-    [
       {
         routes: [
           { match, percent: 101 },
@@ -81,31 +76,6 @@ describe('routes, tiers and affinity', () => {
       'routes[3].percent: must be in steps of 0.01',
     ],
     [{ routes: [{ match, sticky: 'yes' }] }, 'routes[0].sticky: must be true or false'],
-    // Shares that cannot all be had.
-    [
-      {
-        routes: [
-          { match, percent: 60 },
-          { match, percent: 40 },
-          { match, percent: 0.01 },
-        ],
-      },
-      'routes[2].percent: comes to more than 100 with the 100 of the routes before it',
-    ],
-    [
-      { routes: [{ match }, { match, client: ['10.0.0.0/8'] }] },
-      'routes[1].percent: comes to more than 100 with the 100 of the routes before it',
-    ],
-    [
-      {
-        routes: [
-          { match, client: ['10.0.0.0/8'], percent: 70 },
-          { match, client: ['10.1.0.0/16', '10.2.3.4'], percent: 40 },
-        ],
-      },
-      'routes[1].percent: comes to more than 100 with the 70 of the routes before it',
-    ],
-    [{ tiers: [] }, 'tiers: must have at least one tier'],
     [
       { tiers: [{ match, spillBelow: 2 }, { spillBelow: 0.5 }] },
       'tiers[0].spillBelow: must be a number from 0 to 1',
@@ -128,33 +98,64 @@ describe('routes, tiers and affinity', () => {
     it(JSON.stringify(policy).slice(0, 90), () => assert.deepEqual(problems(policy), expected));
   }
 
-  it('may leave it to the clients whether shares can be had', () => {
+  it('may ask for more than there is: the first ones have it', () => {
     const fine = [
       [
-        { match, percent: 50 },
+        { match, percent: 80, sticky: true },
         { match, percent: 50 },
       ],
-      [{ match, client: ['10.0.0.0/8'] }, { match }],
+      [{ match }, { match }],
       [
         { match, client: ['10.0.0.0/8'] },
-        { match, client: ['10.0.0.0/7'] },
+        { match, client: ['10.1.0.0/16'], percent: 40 },
       ],
       [
-        { match, client: ['10.0.0.0/8'] },
-        { match, client: ['10.1.0.0/16', '11.0.0.0/8'] },
-      ],
-      [{ match, percent: 0 }, { match }],
-      [
+        { match, percent: 60 },
+        { match, percent: 40 },
         { match, percent: 0.01 },
-        { match, percent: 0.07 },
-        { match, percent: 99.92 },
       ],
     ];
     for (const routes of fine) assert.deepEqual(readPolicy({ routes }).routes, routes);
-  });
-
-  it('of a progressive canary may come to what they like: steps move them', () => {
     const routes = [{ match }, { match }];
     assert.deepEqual(readPolicy({ routes, steps: [{ route: 0, percent: 5 }] }).routes, routes);
+  });
+
+  it('that are empty, or null, are as if they were not there', () => {
+    assert.deepEqual(readPolicy({ routes: [], tiers: [], steps: [] }), {});
+    assert.deepEqual(readPolicy({ strategy: null, routes: null, tiers: null, steps: null, affinity: null }), {});
+    assert.deepEqual(
+      readPolicy({
+        routes: [
+          { match, client: [] },
+          { match, client: null, percent: null },
+        ],
+      }).routes,
+      [{ match }, { match }],
+    );
+    assert.deepEqual(problems({ routes: [null], tiers: [null] }), [
+      'routes[0]: must be an object',
+      'tiers[0]: must be an object',
+    ]);
+  });
+
+  it('may name any metadata key but one, and unknown fields are said by their path', () => {
+    const meta = JSON.parse('{"constructor":"x","prototype":"y","toString":"z"}') as object;
+    assert.deepEqual(readPolicy({ routes: [{ match: { meta } }] }).routes, [{ match: { meta } }]);
+    assert.deepEqual(problems(JSON.parse('{"routes":[{"match":{"meta":{"__proto__":"x"}}}]}')), [
+      'routes[0].match.meta.__proto__: cannot be a key',
+      'routes[0].match: must name a tag or a metadata value: else it matches everything',
+    ]);
+    assert.deepEqual(problems(JSON.parse('{"constructor":{},"__proto__":1}')), [
+      'constructor: unknown field',
+      '__proto__: unknown field',
+    ]);
+  });
+
+  it('are said by where they stand in what was sent', () => {
+    const { details } = refusal(() => readPolicy({ bogus: 1, routes: [{}], steps: [7] }, 'policy'));
+    assert.deepEqual(
+      details.map(({ path }) => path),
+      ['policy.routes[0].match', 'policy.steps[0]', 'policy.bogus'],
+    );
   });
 });

@@ -51,7 +51,6 @@ describe('steps of a policy', () => {
   const refused: readonly [value: object, code: string, path: string][] = [
     [{ slowStart: 30 }, 'invalid', 'slowStart'],
     [{ slowStart: '2d' }, 'invalid', 'slowStart'],
-    [{ routes, steps: [] }, 'invalid', 'steps'],
     [{ routes, steps: 'all' }, 'invalid', 'steps'],
     [{ routes, steps: [7] }, 'invalid', 'steps[0]'],
     [{ routes, steps: Array(33).fill(step) }, 'invalid', 'steps'],
@@ -67,6 +66,9 @@ describe('steps of a policy', () => {
     [{ routes, steps: [{ percent: 1 }, step] }, 'invalid', 'steps[0].for'],
     [{ routes, steps: [{ ...step, until: 'noon' }] }, 'invalid', 'steps[0].until'],
     [{ guard: { failing: 0.5 } }, 'invalid', 'guard'],
+    [{ steps: [], guard: { failing: 0.5 } }, 'invalid', 'guard'],
+    [{ routes: [], steps: [step] }, 'invalid', 'steps[0].route'],
+    [{ routes, steps: [{ percent: 1 }, { ...step, at: null }] }, 'invalid', 'steps[0].for'],
     [{ routes, steps: [step], guard: { failing: 2 } }, 'invalid', 'guard.failing'],
     [{ routes, steps: [step], guard: { errors: 0.05 } }, 'not_supported', 'guard.errors'],
   ];

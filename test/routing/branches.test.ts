@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePrefix } from '../../src/base/ip.ts';
 import type { Policy } from '../../src/registry/policy.ts';
-import { Branches } from '../../src/routing/branches.ts';
+import { branchesOf } from '../../src/routing/branches.ts';
 import { ClientZones, NO_CLIENT_ZONES } from '../../src/routing/client-zones.ts';
 import { askerAt, countingTurns, idsOf, serviceFrom } from '../support/routing.ts';
 
@@ -13,7 +13,7 @@ const INSIDE = '10.0.0.1';
 const OUTSIDE = '192.0.2.1';
 
 function gotBy(client: string, members: string, policy: Policy, tags: string[] = [], zones = NO_CLIENT_ZONES): string {
-  const branches = new Branches(serviceFrom(members, policy), tags, zones);
+  const branches = branchesOf(serviceFrom(members, policy), tags, zones);
   return idsOf(branches.at(branches.choose(askerAt(client), countingTurns())).pool.answerable);
 }
 
@@ -73,7 +73,7 @@ describe('a canary', () => {
 
   it('says who stands in', () => {
     const sourceFor = (client: string, members: string) => {
-      const branches = new Branches(serviceFrom(members, CANARY), [], NO_CLIENT_ZONES);
+      const branches = branchesOf(serviceFrom(members, CANARY), [], NO_CLIENT_ZONES);
       const [way] = branches.explain(askerAt(client)).ways;
       return branches.at(way!.branch).source;
     };
@@ -145,14 +145,14 @@ describe('affinity', () => {
 
   it('prefers within each tier, so that it never makes a lower one answer', () => {
     const policy: Policy = { tiers: [{ match: { tags: ['main'] } }], affinity: { by: 'zone' } };
-    const branches = new Branches(serviceFrom('a/h/main@us b/h/@eu c/h/@us', policy), [], ZONES);
+    const branches = branchesOf(serviceFrom('a/h/main@us b/h/@eu c/h/@us', policy), [], ZONES);
     const { pool } = branches.at(branches.choose(askerAt('10.1.0.1'), countingTurns()));
     assert.deepEqual([idsOf(pool.active), idsOf(pool.answerable)], ['a', 'a b']);
   });
 
   it('pins before tiers, so that a client fails over among its own', () => {
     const policy: Policy = { tiers: [{ match: { tags: ['main'] } }], affinity: { by: 'zone', mode: 'pin' } };
-    const branches = new Branches(serviceFrom('a/h/main@us b/h/@eu c/h/@us', policy), [], ZONES);
+    const branches = branchesOf(serviceFrom('a/h/main@us b/h/@eu c/h/@us', policy), [], ZONES);
     const { pool } = branches.at(branches.choose(askerAt('10.1.0.1'), countingTurns()));
     assert.deepEqual([idsOf(pool.active), idsOf(pool.answerable)], ['b', 'b']);
   });
@@ -175,15 +175,15 @@ describe('affinity', () => {
 describe('branches', () => {
   it('are one where the policy does not ask who asks', () => {
     for (const policy of [undefined, {}, { tiers: [{ match: { tags: ['x'] } }] }]) {
-      assert.ok(new Branches(serviceFrom('a/h', policy), [], ZONES).isFixed, JSON.stringify(policy));
+      assert.ok(branchesOf(serviceFrom('a/h', policy), [], ZONES).isFixed, JSON.stringify(policy));
     }
-    assert.ok(new Branches(serviceFrom('a/h/v2', CANARY), ['v2'], ZONES).isFixed, 'names of tags bypass routes');
+    assert.ok(branchesOf(serviceFrom('a/h/v2', CANARY), ['v2'], ZONES).isFixed, 'names of tags bypass routes');
   });
 
   it('have names of their own that outlive changes of the instances', () => {
     const policy: Policy = { ...CANARY, affinity: { by: 'zone' } };
     const nameFor = (members: string, client: string) => {
-      const branches = new Branches(serviceFrom(members, policy), [], ZONES);
+      const branches = branchesOf(serviceFrom(members, policy), [], ZONES);
       return branches.nameOf(branches.explain(askerAt(client)).ways[0]!.branch);
     };
     for (const members of ['a/h/@us b/h/v2@eu', 'b/h/v2@eu a/h/@us c/h/@mars', 'a/u/@us b/d/v2@eu']) {
@@ -196,7 +196,7 @@ describe('branches', () => {
   it('with the same instances behind them are one', () => {
     const policy: Policy = { ...CANARY, affinity: { by: 'zone' } };
     const chosenBy = (members: string, ...clients: string[]) => {
-      const branches = new Branches(serviceFrom(members, policy), [], ZONES);
+      const branches = branchesOf(serviceFrom(members, policy), [], ZONES);
       return new Set(clients.map((client) => branches.choose(askerAt(client), countingTurns()))).size;
     };
     assert.equal(chosenBy('a/h b/u/v2', INSIDE, OUTSIDE), 1, 'a canary that is down is the general pool');
@@ -207,7 +207,7 @@ describe('branches', () => {
 
   it('tell the ways that answers to a client go', () => {
     const policy: Policy = { routes: [{ match: { tags: ['v2'] }, percent: 25 }], affinity: { by: 'zone' } };
-    const branches = new Branches(serviceFrom('a/h/@us b/h/v2@eu c/u/@eu', policy), [], ZONES);
+    const branches = branchesOf(serviceFrom('a/h/@us b/h/v2@eu c/u/@eu', policy), [], ZONES);
     const { routes, ways } = branches.explain(askerAt('10.1.0.1'));
     assert.deepEqual(routes, [{ route: 0, outcome: 'some', part: 0.25 }]);
     const told = ways.map(({ branch, route, part }) => {

@@ -95,7 +95,8 @@ describe('a rollout', () => {
   it('says what it waits for', () => {
     const why = (step: number, parts: Partial<Situation>) =>
       whyWaiting(STEPS, undefined, place('running', step), situation(parts));
-    assert.equal(why(1, { stoodMs: 500 }), '1s500ms more at this step');
+    assert.equal(why(1, { stoodMs: 500 }), '2s more at this step');
+    assert.equal(why(1, { stoodMs: 1500 }), '500ms more at this step');
     assert.equal(why(0, { isTime: false }), 'the time of step 2: 0 9 * * *');
     assert.equal(why(1, { canary: { ...WELL, answerable: 0 } }), 'no canary instance is answerable');
     assert.equal(why(1, { canary: { ...WELL, suspected: 4 } }), 'canary instances fail');
@@ -148,6 +149,17 @@ describe('a rollout by hand', () => {
         }
       });
     }
+  }
+});
+
+describe('a rollout that is restarted at a step', () => {
+  for (const state of ['running', 'paused', 'rolled-back', 'done'] as const) {
+    it(`goes there at once from ${state}, whatever time the step waits for`, () => {
+      const to = (step: number) => moveByHand(STEPS, place(state, 1), 'restart', step)!;
+      assert.deepEqual([to(1).state, to(1).step, to(1).percent, to(1).stoodMs], ['running', 1, 25, 0]);
+      assert.deepEqual([to(2).state, to(2).percent], ['running', 100]);
+      assert.equal(refusal(() => to(3)).code, 'invalid');
+    });
   }
 });
 

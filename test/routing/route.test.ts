@@ -54,6 +54,62 @@ describe('a share of the answers', () => {
   });
 });
 
+describe('routes that ask for more than there is', () => {
+  const rows: readonly (readonly [name: string, routes: readonly Route[], percents: number[]])[] = [
+    [
+      'sticky before others',
+      [
+        { match, percent: 80, sticky: true },
+        { match, percent: 50 },
+      ],
+      [80, 10, 10],
+    ],
+    [
+      'others before sticky',
+      [
+        { match, percent: 50 },
+        { match, percent: 80, sticky: true },
+      ],
+      [50, 40, 10],
+    ],
+    [
+      'others',
+      [
+        { match, percent: 80 },
+        { match, percent: 50 },
+        { match, percent: 5 },
+      ],
+      [80, 20, 0, 0],
+    ],
+    ['sticky', [80, 50, 5].map((percent) => ({ match, percent, sticky: true })), [80, 20, 0, 0]],
+    ['everything twice', [{ match }, { match }], [100, 0, 0]],
+    [
+      'a wide network first',
+      [
+        { match, client: ['10.0.0.0/8'] },
+        { match, client: ['10.0.0.0/9'] },
+      ],
+      [100, 0, 0],
+    ],
+    [
+      'a narrow network first',
+      [
+        { match, client: ['10.0.0.0/15'], percent: 30 },
+        { match, client: ['10.0.0.0/8'] },
+      ],
+      [30 * 0.13107, 100 - 30 * 0.13107, 0],
+    ],
+  ];
+  for (const [name, routes, percents] of rows) {
+    it(`have what those before them leave: ${name}`, () => {
+      const shares = sharesOf(routes, CLIENTS, true).map((count) => (count / CLIENTS) * 100);
+      for (const [i, expected] of percents.entries()) {
+        assert.ok(Math.abs(shares[i]! - expected) < 0.2, `${shares} instead of ${percents}`);
+      }
+    });
+  }
+});
+
 describe('a sticky share', () => {
   it('of 1 % is 1 % +- 0.1 % of a million clients', () => {
     const [taken] = sharesOf([{ match, percent: 1, sticky: true }], CLIENTS, true);
@@ -177,6 +233,8 @@ describe('what routes do for a client, told', () => {
       { match, percent: 30 },
       { match, client: ['10.0.0.0/31'], percent: 12.5 },
       { match, percent: 10, sticky: true },
+      { match, percent: 80 },
+      { match, percent: 80, sticky: true },
     ];
     const table = new RouteTable(routes, 'web');
     for (let i = 0; i < 50; i++) {

@@ -26,8 +26,8 @@ class Service {
   }
 
   of(id: string): Readings {
-    const { connections, latencyMs, warmth } = this.instances.get(id)!;
-    return { connections, latencyMs, warmth };
+    const { connections, loadReports, loadTrust, latencyMs, warmth } = this.instances.get(id)!;
+    return { connections, loadReports, loadTrust, latencyMs, warmth };
   }
 }
 
@@ -96,6 +96,74 @@ describe('reported connections', () => {
       service.readings.note('one', { connections }, 0);
       assert.equal(service.reckon(0).changed.length > 0, isTold, `${connections}`);
     }
+  });
+
+  /** Who is told of when all report the same each second, from the second report on. */
+  const toldAgain = (connections: readonly number[], weights: readonly number[] = []): string[][] => {
+    const ids = connections.map((_, i) => `i${i}`);
+    const service = new Service(LEAST, ids);
+    for (const [i, weight] of weights.entries()) service.instances.set(`i${i}`, aState({ id: `i${i}`, weight }));
+    return [0, 1000, 2000].map((nowMs) => {
+      for (const [i, id] of ids.entries()) service.readings.note(id, { connections: connections[i]! }, nowMs);
+      return service.reckon(nowMs).changed;
+    });
+  };
+
+  it('that stay the same are told again while they are uneven, and only then', () => {
+    const all = ['i0', 'i1', 'i2'];
+    assert.deepEqual(toldAgain([100, 10, 10]), [all, all, all]);
+    assert.deepEqual(toldAgain([10, 20, 30], [1, 2, 3]), [all, [], []], 'as their weights say');
+    assert.deepEqual(toldAgain([10, 10.5, 9.5]), [all, [], []], 'nearly even');
+    assert.deepEqual(toldAgain([0, 0, 0]), [all, [], []]);
+    assert.deepEqual(toldAgain([100]), [['i0'], [], []], 'nobody to compare with');
+    const [, second] = toldAgain([100, 145, 10, 85]);
+    assert.deepEqual(second, ['i0', 'i1', 'i2'], 'the last one has what all have on average');
+  });
+
+  it('count once in a second, and more seldom where clients keep answers for long', () => {
+    for (const [ttlSeconds, counted] of [
+      [undefined, 34],
+      [1, 34],
+      [60, 3],
+    ] as const) {
+      const service = new Service({ ...LEAST, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) }, ['busy', 'idle']);
+      for (let nowMs = 0; nowMs < 30_000; nowMs += 100) {
+        service.readings.note('busy', { connections: 100 }, nowMs);
+        service.readings.note('idle', { connections: 1 }, nowMs);
+        service.reckon(nowMs);
+      }
+      const reports = service.of('busy').loadReports!;
+      assert.ok(Math.abs(reports - counted) <= 1, `${reports} with a TTL of ${ttlSeconds} s`);
+    }
+  });
+
+  it('are believed less and less as they grow old', () => {
+    const service = new Service(LEAST, ['quiet', 'busy']);
+    service.readings.note('quiet', { connections: 5 }, 0);
+    service.readings.note('busy', { connections: 5 }, 0);
+    const seen: [number, number | undefined][] = [];
+    for (let at: number | undefined = 0; at !== undefined; ) {
+      const { nextMs, changed } = service.reckon(at);
+      if (changed.length > 0) seen.push([at, service.of('quiet').loadTrust]);
+      at = nextMs;
+    }
+    assert.deepEqual(seen, [
+      [0, undefined],
+      [33_000, 0.9],
+      [36_000, 0.8],
+      [39_000, 0.7],
+      [42_000, 0.6],
+      [45_000, 0.5],
+      [48_000, 0.4],
+      [51_000, 0.3],
+      [54_000, 0.2],
+      [57_000, 0.1],
+      [60_000, undefined],
+    ]);
+    assert.deepEqual(service.of('quiet').loadReports, undefined);
+    service.readings.note('busy', { connections: 5 }, 61_000);
+    service.reckon(61_000);
+    assert.deepEqual([service.of('busy').connections, service.of('busy').loadTrust], [5, undefined]);
   });
 
   it('are forgotten under a policy that does not go by them', () => {

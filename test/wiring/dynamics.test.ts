@@ -307,21 +307,25 @@ describe('a replica that begins later', () => {
     const members = Array.from(registry.service('web')!.instances.values(), tellMember);
     const late = new Replica(new Cursors(createCursorMemory(64)));
     late.apply(structuredClone({ op: 'members', service: 'web', place: 0, members }));
-    const told = [...late.service('web')!.instances.values()].map(({ instance, connections, warmth }) => [
+    const told = [...late.service('web')!.instances.values()].map(({ instance, connections, loadReports, warmth }) => [
       instance.id,
       instance.zone,
       connections,
+      loadReports,
       warmth,
     ]);
     assert.deepEqual(told, [
-      ['a', 'east', 12, 0.4],
-      ['b', undefined, undefined, 0.4],
+      ['a', 'east', 12, 1, 0.4],
+      ['b', undefined, undefined, undefined, 0.4],
     ]);
   });
 
   it('is told nothing of instances that it does not know', () => {
     const replica = new Replica(new Cursors(createCursorMemory(64)));
-    assert.deepEqual([...replica.apply({ op: 'readings', service: 'web', told: [['a', 1, null, null]] })], ['web']);
+    assert.deepEqual(
+      [...replica.apply({ op: 'readings', service: 'web', told: [['a', 1, null, null, 1, null]] })],
+      ['web'],
+    );
     assert.equal(replica.service('web'), undefined);
   });
 });

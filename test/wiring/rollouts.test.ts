@@ -125,14 +125,62 @@ describe('a progressive canary', () => {
     const { registry, clock, at, policy, register, rollouts, close } = await open();
     await policy();
     await clock.advance(30 * MINUTE_MS);
-    assert.deepEqual([at(), rollouts.show('web')!.waiting], ['running 1 1', 'no canary instance is answerable']);
+    const { waiting, stoodMs } = rollouts.show('web')!;
+    assert.deepEqual([at(), waiting, stoodMs], ['running 1 1', 'no canary instance is answerable', 0]);
+    assert.ok(clock.pendingCount <= 1, 'it is not looked at again and again');
     await register('a');
     await registry.setDraining('a', true);
     await clock.advance(MINUTE_MS);
     assert.equal(at(), 'running 1 1');
     await registry.setDraining('a', false);
     await clock.advance(200);
+    assert.equal(at(), 'running 1 1');
+    await clock.advance(10 * MINUTE_MS);
     assert.equal(at(), 'running 2 5');
+    await close();
+  });
+
+  it('has its whole first step, however late it comes, and stands still while it is away', async () => {
+    const first = await open();
+    await first.policy();
+    await first.clock.advance(60 * MINUTE_MS);
+    await first.close();
+    const second = await open(first.store, first.clock);
+    await second.clock.advance(60 * MINUTE_MS);
+    assert.deepEqual([second.at(), second.rollouts.show('web')!.stoodMs], ['running 1 1', 0]);
+    await second.register('a');
+    await second.clock.advance(9 * MINUTE_MS);
+    assert.equal(second.at(), 'running 1 1');
+    await second.registry.setMaintenance('a', 'why');
+    await second.clock.advance(30 * MINUTE_MS);
+    const { stoodMs, waiting } = second.rollouts.show('web')!;
+    assert.equal(waiting, 'no canary instance is answerable');
+    assert.ok(stoodMs > 8 * MINUTE_MS && stoodMs <= 9 * MINUTE_MS + 200, `${stoodMs}`);
+    await second.close();
+    const third = await open(first.store, first.clock);
+    await third.clock.advance(30 * MINUTE_MS);
+    assert.deepEqual([third.at(), third.rollouts.show('web')!.stoodMs], ['running 1 1', stoodMs]);
+    await third.registry.setMaintenance('a', undefined);
+    await third.clock.advance(30_000);
+    assert.equal(third.at(), 'running 1 1');
+    await third.clock.advance(31_000);
+    assert.equal(third.at(), 'running 2 5');
+    await third.close();
+  });
+
+  it('is taken back while nobody is left, and goes on at no step that is over', async () => {
+    const { clock, at, policy, register, result, registry, close } = await open();
+    await register('a');
+    await policy();
+    await clock.advance(11 * MINUTE_MS);
+    assert.equal(at(), 'running 2 5');
+    await registry.deregister('a');
+    await clock.advance(600 * MINUTE_MS);
+    assert.equal(at(), 'running 2 5');
+    await register('b');
+    result('b', 'critical');
+    await clock.advance(1000);
+    assert.equal(at(), 'rolled-back 2 0');
     await close();
   });
 
@@ -303,6 +351,23 @@ describe('a progressive canary', () => {
       'steps: 1 of 1 canary instances fail, at step 1',
     ]);
     await close();
+  });
+
+  it('goes on from the step that it is restarted with, also over a restart of the server', async () => {
+    const first = await open();
+    await first.register('a');
+    await first.policy();
+    await first.rollouts.act('web', 'restart', BY, 2);
+    assert.equal(first.at(), 'running 3 25', 'without waiting for its time');
+    await first.clock.advance(119 * MINUTE_MS);
+    assert.equal(first.at(), 'running 3 25', 'its own time begins anew');
+    await first.close();
+    const second = await open(first.store, first.clock);
+    await second.clock.advance(MINUTE_MS + 1000);
+    assert.equal(second.at(), 'running 4 100');
+    await assert.rejects(second.rollouts.act('web', 'restart', BY, 4), { code: 'invalid' });
+    assert.equal(second.at(), 'running 4 100');
+    await second.close();
   });
 
   it('is taken back as soon as the store can be written again', async () => {
