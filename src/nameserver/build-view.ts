@@ -7,7 +7,8 @@ import type { Zone } from '../zone/zone.ts';
 import { DomainNames, type DomainSettings } from './domain-names.ts';
 import { Freshnesses } from './freshness.ts';
 import type { RegistryNames } from './registry-names.ts';
-import { localClaimZone, syntheticZone } from './synthetic-zone.ts';
+import { ReverseNames, reverseApexes, widest } from './reverse-names.ts';
+import { localClaimZone, reverseZone, syntheticZone } from './synthetic-zone.ts';
 import { type ServedZone, View } from './view.ts';
 
 export interface ViewPlan {
@@ -20,6 +21,8 @@ export interface ViewPlan {
   readonly serverAddresses: readonly string[];
   /** Answer the SOA of `local.` when a domain ends in it. */
   readonly claimLocal: boolean;
+  /** Networks whose addresses have names in reverse zones; default none. */
+  readonly reverse?: readonly IpPrefix[];
   /** Whose EDNS client subnet is believed; default nobody's. */
   readonly clientSubnetFrom?: readonly IpPrefix[];
   /** Which zones clients are in; default none. */
@@ -44,12 +47,39 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
     });
   }
   const { negativeTtlSeconds } = plan;
+  const [domain] = served;
   for (const zone of files.values()) served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: false });
+  if (domain?.domain !== undefined) addReverse(served, domain.zone, domain.domain.settings, plan, names);
   if (plan.claimLocal && needsClaim(plan.domains, served)) {
     const zone = localClaimZone(plan.serverAddresses, negativeTtlSeconds);
     served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: true });
   }
   return new View(served, freshnesses, plan.clientSubnetFrom);
+}
+
+/** The names of addresses, in the zones of files where these have room for them, else in zones made up for them. */
+function addReverse(
+  served: ServedZone[],
+  domain: Zone,
+  settings: DomainSettings,
+  { reverse = [], negativeTtlSeconds }: ViewPlan,
+  names: RegistryNames,
+): void {
+  const networks = widest(reverse);
+  const made: ServedZone[] = [];
+  const apexes = networks.flatMap(reverseApexes);
+  const zoneFor = (zone: Zone): ReverseNames => new ReverseNames(zone.apex, { domain: settings, networks }, names);
+  for (const [i, each] of served.entries()) {
+    const { apex } = each.zone;
+    const holds = apexes.some((other) => isWithin(other, apex) || isWithin(apex, other));
+    if (holds && each.domain === undefined) served[i] = { ...each, reverse: zoneFor(each.zone) };
+  }
+  for (const apex of apexes) {
+    if (served.some(({ zone }) => isWithin(apex, zone.apex))) continue;
+    const zone = reverseZone(apex, domain, negativeTtlSeconds);
+    made.push({ zone, domain: undefined, reverse: zoneFor(zone), negativeTtlSeconds, apexOnly: false });
+  }
+  served.push(...made);
 }
 
 const LOCAL: Name = parseName('local.');

@@ -1,20 +1,21 @@
 // domain-names.ts -- the names the registry makes below one domain (contract section 2)
 //
-//   S  _S._tcp  _S._udp  _S._T  _P._tcp.S  _P._udp.S  T.S  T2.T1.S  10-0-0-7.addr
+//   S  _S._tcp  _S._udp  _S._T  _P._tcp.S  _P._udp.S  T.S  T2.T1.S  10-0-0-7.addr, and those of service-discovery.ts
 //
 // Names of tags are found by looking at the service, not by listing them: their combinations have no bound.
 
 import { parseIp } from '../base/ip.ts';
 import { type Name, nameKey } from '../dns/name.ts';
 import type { AnsweringService } from '../registry/member.ts';
-import { Branches } from '../routing/branches.ts';
+import { type Branches, branchesOf } from '../routing/branches.ts';
 import { type ClientZones, NO_CLIENT_ZONES } from '../routing/client-zones.ts';
 import type { Cursor } from './cursors.ts';
-import { addressNode, type DynamicNode, EMPTY_NON_TERMINAL, poolNode, srvNode } from './dynamic-node.ts';
+import { addressNode, bothNodes, type DynamicNode, EMPTY_NON_TERMINAL, poolNode, srvNode } from './dynamic-node.ts';
 import { type Freshness, Freshnesses } from './freshness.ts';
 import { PoolAnswers, recordTtlSeconds } from './pool-answers.ts';
 import type { RegistryNames } from './registry-names.ts';
 import { RoutedAnswers } from './routed-answers.ts';
+import { ServiceDiscovery } from './service-discovery.ts';
 
 /** A domain's own settings, complete. */
 export interface DomainSettings {
@@ -34,6 +35,8 @@ const MAX_KEPT = 256;
  * takes the general path again and again.
  */
 const MAX_KEPT_MEMBERS = 8192;
+/** Instances in the pools of one service, where it is more than one pool. */
+const MAX_SERVICE_MEMBERS = 147_456;
 
 /** What is kept of one service between its changes. */
 interface ServiceNames {
@@ -52,6 +55,7 @@ export class DomainNames {
   readonly #names: RegistryNames;
   readonly #freshnesses: Freshnesses;
   readonly #zones: ClientZones;
+  readonly #discovery: ServiceDiscovery;
   readonly #services = new Map<string, ServiceNames>();
   /** Those that keep pools, oldest first, and how many instances are in them. */
   readonly #keeping = new Set<ServiceNames>();
@@ -64,6 +68,7 @@ export class DomainNames {
     this.#freshnesses = freshnesses;
     this.#zones = zones;
     this.#names = names;
+    this.#discovery = new ServiceDiscovery(settings, names);
     this.#apexText = nameKey(settings.apex);
   }
 
@@ -79,6 +84,7 @@ export class DomainNames {
 
   /** A service changed: what was prepared of it no longer holds. Rotations go on. */
   serviceChanged(name: string): void {
+    this.#discovery.serviceChanged(name);
     const known = this.#services.get(name);
     if (known === undefined) return;
     this.#freshnesses.end(known.freshness);
@@ -109,19 +115,33 @@ export class DomainNames {
     return addressNode(parseIp(first.address)!.bytes, least, soleService);
   }
 
-  /** `_tcp`, `_udp` or a tag at the end: `_S` in front of it is a service. */
+  /** `_tcp`, `_udp` or a tag at the end. */
   #findByProtocol(labels: readonly string[], word: string): DynamicNode | undefined {
-    const isProtocol = word === 'tcp' || word === 'udp';
-    if (labels.length === 1) {
-      const exists = isProtocol ? this.#names.serviceCount() > 0 : this.#names.index.hasTag(word);
-      return exists ? EMPTY_NON_TERMINAL : undefined;
-    }
-    const first = labels[0]!;
-    if (labels.length > 2 || !first.startsWith('_')) return undefined;
-    const service = this.#service(first.slice(1));
-    if (service === undefined) return undefined;
-    const answers = this.#pool(service, isProtocol ? [] : [word]);
-    return answers === undefined ? undefined : srvNode(service.state.name, service.freshness, answers, `_${word}`);
+    if (word === 'tcp' || word === 'udp') return this.#findByType(labels.slice(0, -1), word);
+    if (labels.length === 1) return this.#names.index.hasTag(word) ? EMPTY_NON_TERMINAL : undefined;
+    return labels.length === 2 && labels[0]!.startsWith('_')
+      ? this.#srvNode(labels[0]!.slice(1), word, [word])
+      : undefined;
+  }
+
+  /** Below `_tcp` or `_udp`, which are left out of the labels: SRV of a service, and DNS-SD. */
+  #findByType(labels: readonly string[], proto: 'tcp' | 'udp'): DynamicNode | undefined {
+    const last = labels.at(-1);
+    // `_udp` has names below it that need no instance.
+    if (last === undefined) return proto === 'udp' || this.#names.serviceCount() > 0 ? EMPTY_NON_TERMINAL : undefined;
+    if (!last.startsWith('_')) return undefined;
+    if (proto === 'udp' && last === '_dns-sd') return this.#discovery.findMeta(labels.slice(0, -1));
+    const name = last.slice(1);
+    const listed = this.#discovery.find(labels.slice(0, -1), { name, proto });
+    const service = labels.length === 1 ? this.#srvNode(name, proto, []) : undefined;
+    return service === undefined || listed === undefined ? (service ?? listed) : bothNodes(service, listed);
+  }
+
+  /** `_S._tcp`, `_S._udp`, `_S._T`. */
+  #srvNode(name: string, word: string, tags: readonly string[]): DynamicNode | undefined {
+    const service = this.#service(name);
+    const answers = service === undefined ? undefined : this.#pool(service, tags);
+    return answers === undefined ? undefined : srvNode(name, service!.freshness, answers, `_${word}`);
   }
 
   #findService(labels: readonly string[], name: string): DynamicNode | undefined {
@@ -178,7 +198,7 @@ export class DomainNames {
     const key = [...new Set(tags)].sort().join(' ');
     const known = service.pools.get(key);
     if (known !== undefined) return known;
-    const branches = new Branches(service.state, tags, this.#zones);
+    const branches = branchesOf(service.state, tags, this.#zones);
     if (tags.length > 0 && branches.registered.length === 0) return undefined;
     const answers = this.#answersOf(service, key, branches);
     if (service.pools.size >= MAX_KEPT) this.#forgetPools(service);
@@ -199,6 +219,7 @@ export class DomainNames {
           ttlSeconds,
           volatileTtlSeconds,
           maxAnswers,
+          isCurrent: () => !service.freshness.isStale,
           cursor: (question) => cursor(branch === '' ? question : `${branch} ${question}`),
         }),
       cursor: (question) => cursor(`which branch ${question}`),
@@ -219,6 +240,8 @@ export class DomainNames {
       if (this.#keptMembers <= MAX_KEPT_MEMBERS || oldest === service) break;
       this.#forgetPools(oldest);
     }
+    // The names of one service with tags are very many.
+    if (service.keptMembers > MAX_SERVICE_MEMBERS && service.pools.size > 1) this.#forgetPools(service);
   }
 
   /** Answers made of them hold on; others are prepared anew. */

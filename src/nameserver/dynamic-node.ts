@@ -4,9 +4,9 @@ import { TYPE } from '../dns/codes.ts';
 import type { Name } from '../dns/name.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
 import type { Freshness } from './freshness.ts';
-import type { PortChoice } from './pool-answers.ts';
 import { drawRRset } from './prepared-set.ts';
 import type { QueryDraw } from './query-draw.ts';
+import type { PortChoice } from './record-kind.ts';
 import { type BranchedSet, type RoutedAnswers, setFor } from './routed-answers.ts';
 
 /** What hot-answers.ts may keep of a node. */
@@ -26,6 +26,8 @@ export interface AddressRecord {
 /** What a name of a service draws from, for those who look into it. */
 export interface NodePool extends Pick<HotSource, 'sets'> {
   readonly answers: RoutedAnswers;
+  /** What SRV rotations are named by. */
+  readonly owner: string;
   /** The named port that SRV records carry; undefined: the main one. */
   readonly choice: PortChoice | undefined;
 }
@@ -42,12 +44,31 @@ export interface DynamicNode {
   readonly address?: AddressRecord;
   /** Of a name that answers with instances. */
   readonly pool?: NodePool;
+  /** Of a name with records that are answered all together. */
+  readonly fixed?: Fixed;
 }
+
+/** Records that are answered all together, in order. */
+export interface FixedRecords {
+  readonly ttlSeconds: number;
+  readonly rdatas: readonly Uint8Array[];
+}
+
+/** What is at such a name, for people, and its records by type; undefined: it never has any of that type. */
+export interface Fixed {
+  readonly about: string;
+  recordsOf(type: number): FixedRecords | undefined;
+}
+
+/** The owner of SRV records at the name of the service itself. */
+const OWN = '@';
+/** What the name of a service has records of. */
+const POOL_TYPES: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.TXT, TYPE.SVCB, TYPE.HTTPS]);
 
 /** A name that exists only because something below it does (RFC 4592 section 2.2.2). */
 export const EMPTY_NON_TERMINAL: DynamicNode = { service: undefined, rrset: () => undefined, hot: undefined };
 
-/** `S.D` and `T.S.D`: addresses, SRV and metadata of a pool, or an alias. */
+/** `S.D` and `T.S.D`: addresses, SRV, bindings and metadata of a pool, or an alias. */
 export function poolNode(
   service: string,
   freshness: Freshness,
@@ -56,18 +77,7 @@ export function poolNode(
 ): DynamicNode {
   const alias = mayBeAlias ? answers.alias() : undefined;
   const sets = (type: number): BranchedSet | undefined => {
-    switch (type) {
-      case TYPE.A:
-        return answers.sets('A', (pool) => pool.addresses(4));
-      case TYPE.AAAA:
-        return answers.sets('AAAA', (pool) => pool.addresses(6));
-      case TYPE.SRV:
-        return answers.sets('SRV @', (pool) => pool.services('@'));
-      case TYPE.TXT:
-        return answers.sets('TXT', (pool) => pool.texts());
-      default:
-        return undefined;
-    }
+    return POOL_TYPES.has(type) ? answers.sets(type, OWN) : undefined;
   };
   return {
     service,
@@ -79,7 +89,7 @@ export function poolNode(
       return drawFrom(sets(type), owner, draw);
     },
     hot: alias === undefined ? { freshness, sets } : undefined,
-    pool: { answers, sets, choice: undefined },
+    pool: { answers, sets, owner: OWN, choice: undefined },
   };
 }
 
@@ -92,13 +102,37 @@ export function srvNode(
   choice?: PortChoice,
 ): DynamicNode {
   const sets = (type: number): BranchedSet | undefined =>
-    type === TYPE.SRV ? answers.sets(`SRV ${question}`, (pool) => pool.services(question, choice)) : undefined;
+    type === TYPE.SRV ? answers.sets(type, question, choice) : undefined;
   return {
     service,
     rrset: (type, owner, draw) => drawFrom(sets(type), owner, draw),
     hot: { freshness, sets },
-    pool: { answers, sets, choice },
+    pool: { answers, sets, owner: question, choice },
   };
+}
+
+/** A name whose records are answered all together. `service`: the one behind it, if there is only one. */
+export function fixedNode(about: string, service: string | undefined, recordsOf: Fixed['recordsOf']): DynamicNode {
+  return {
+    service,
+    rrset: (type, owner) => fixedSet(type, owner, recordsOf(type)),
+    hot: undefined,
+    fixed: { about, recordsOf },
+  };
+}
+
+/** Both at one name: `_P._tcp.D` is the SRV of a service, and the list of instances of a type. */
+export function bothNodes(node: DynamicNode, { fixed }: DynamicNode): DynamicNode {
+  return {
+    ...node,
+    rrset: (type, owner, draw) => fixedSet(type, owner, fixed?.recordsOf(type)) ?? node.rrset(type, owner, draw),
+    ...(fixed === undefined ? {} : { fixed }),
+  };
+}
+
+function fixedSet(type: number, owner: Name, records: FixedRecords | undefined): RRset | undefined {
+  if (records === undefined || records.rdatas.length === 0) return undefined;
+  return rrset(owner, type, records.ttlSeconds, records.rdatas);
 }
 
 function drawFrom(sets: BranchedSet | undefined, owner: Name, draw: QueryDraw): RRset | undefined {

@@ -6,10 +6,10 @@
 
 import { RCODE, TYPE } from '../dns/codes.ts';
 import { foldedLabels, labelCount, type Name, nameKey, parentName } from '../dns/name.ts';
-import { srvTarget } from '../dns/rdata/locating.ts';
 import { type RRset, rrset, withOwner } from '../dns/rrset.ts';
 import { type Found, findNode, glueOf } from '../zone/lookup.ts';
 import type { ZoneNode } from '../zone/zone.ts';
+import { addAdditional } from './additional.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { type DynamicNode, EMPTY_NON_TERMINAL } from './dynamic-node.ts';
 import type { QueryDraw } from './query-draw.ts';
@@ -43,7 +43,7 @@ export function solve(name: Name, type: number, context: SolveContext): Answer |
     owner = target;
     served = zoneFor(owner, type, context.view);
   }
-  addAdditional(answer, context);
+  addAdditional(answer, (each, types) => setsAt(each, types, context));
   return answer;
 }
 
@@ -96,10 +96,11 @@ export function locate(name: Name, served: ServedZone): { found: Found; dynamic:
 }
 
 function findDynamic(name: Name, served: ServedZone): DynamicNode | undefined {
-  const { domain, zone } = served;
-  if (domain === undefined) return undefined;
+  const { zone } = served;
+  const names = served.domain ?? served.reverse;
+  if (names === undefined) return undefined;
   const labels = foldedLabels(name);
-  return domain.find(labels.slice(0, labels.length - labelCount(zone.apex)));
+  return names.find(labels.slice(0, labels.length - labelCount(zone.apex)));
 }
 
 /** What stands at one name: static records, dynamic ones, or both. */
@@ -167,35 +168,14 @@ function refer(cut: ZoneNode, served: ServedZone, answer: Answer): void {
   answer.glueCount = answer.additional.length;
 }
 
-/** Addresses of the names that answered NS, MX and SRV records point to, where they are ours to know. */
-function addAdditional(answer: Answer, context: SolveContext): void {
-  const done = new Set<string>();
-  for (const set of [...answer.answer]) {
-    const targetOf = TARGETS.get(set.type);
-    if (targetOf === undefined) continue;
-    for (const rdata of set.rdatas) {
-      const target = targetOf(rdata);
-      const key = nameKey(target);
-      if (done.has(key)) continue;
-      done.add(key);
-      answer.additional.push(...addressesOf(target, context));
-    }
-  }
-}
-
-const TARGETS: ReadonlyMap<number, (rdata: Uint8Array) => Name> = new Map([
-  [TYPE.NS, (rdata: Uint8Array) => rdata as Name],
-  [TYPE.MX, (rdata: Uint8Array) => rdata.subarray(2) as Name],
-  [TYPE.SRV, srvTarget],
-]);
-
-function addressesOf(name: Name, context: SolveContext): RRset[] {
+/** The records of some types at a name, as far as they are ours to know. */
+function setsAt(name: Name, types: readonly number[], context: SolveContext): RRset[] {
   const served = context.view.zoneOf(name);
   if (served === undefined) return [];
   const { found, dynamic } = locate(name, served);
   if (found.kind === 'missing') return [];
-  if (found.kind === 'delegation') return glueOf(served.zone, name);
+  if (found.kind === 'delegation') return types.includes(TYPE.A) ? glueOf(served.zone, name) : [];
   const node = found.kind === 'node' ? found.node : undefined;
   const standing = { node, dynamic };
-  return [TYPE.A, TYPE.AAAA].flatMap((type) => recordsAt(name, type, standing, served, context) ?? []);
+  return types.flatMap((type) => recordsAt(name, type, standing, served, context) ?? []);
 }

@@ -10,8 +10,9 @@ import type { Zone } from '../zone/zone.ts';
 
 /** Apex records change when the server moves, not when a service does. */
 const APEX_TTL_SECONDS = 60;
-const REFRESH_SECONDS = 3600;
-const RETRY_SECONDS = 600;
+/** Nobody is told of changes yet, so secondaries look often. */
+const REFRESH_SECONDS = 15;
+const RETRY_SECONDS = 5;
 const EXPIRE_SECONDS = 604_800;
 
 /** What stands for the file of a zone that has none. */
@@ -20,37 +21,45 @@ export const MADE_UP = '(made up)';
 /** A zone for `apex` served by `ns.<apex>` at `addresses` (IP text). `negativeTtlSeconds` becomes the SOA's MINIMUM. */
 export function syntheticZone(apex: Name, addresses: readonly string[], negativeTtlSeconds: number): Zone {
   const server = prependLabels(['ns'], apex);
-  const record = (name: Name, type: number, ttlSeconds: number, rdata: Uint8Array): LocatedRecord => ({
-    name,
-    type,
-    class: CLASS.IN,
-    ttlSeconds,
-    rdata,
-    file: MADE_UP,
-    line: 0,
-    column: 0,
-  });
-  const soa = soaRdata({
-    primary: server,
-    mailbox: prependLabels(['hostmaster'], apex),
-    serial: 1,
-    refreshSeconds: REFRESH_SECONDS,
-    retrySeconds: RETRY_SECONDS,
-    expireSeconds: EXPIRE_SECONDS,
-    minimumSeconds: negativeTtlSeconds,
-  });
-  const records = [record(apex, TYPE.SOA, APEX_TTL_SECONDS, soa), record(apex, TYPE.NS, APEX_TTL_SECONDS, server)];
+  const records = apexRecords(apex, [server], prependLabels(['hostmaster'], apex), negativeTtlSeconds);
   for (const text of addresses) {
     const address = parseIp(text);
     if (address === undefined) continue;
-    records.push(record(server, address.family === 4 ? TYPE.A : TYPE.AAAA, APEX_TTL_SECONDS, address.bytes));
+    records.push(record(server, address.family === 4 ? TYPE.A : TYPE.AAAA, address.bytes));
   }
-  const { zone, problems } = buildZone(records, MADE_UP);
-  if (zone === undefined) throw new Error(`cannot make up a zone: ${problems.map((each) => each.message).join('; ')}`);
-  return zone;
+  return zoneOf(records);
+}
+
+/** A reverse zone: it is served by whoever serves `domain`, the zone that its names lead to. */
+export function reverseZone(apex: Name, domain: Zone, negativeTtlSeconds: number): Zone {
+  const servers = domain.root.sets.get(TYPE.NS)!.rdatas as readonly Name[];
+  return zoneOf(apexRecords(apex, servers, prependLabels(['hostmaster'], domain.apex), negativeTtlSeconds));
 }
 
 /** The zone that answers the SOA of `local.` so that nss-mdns lets longer names through to DNS (contract: claimLocal). */
 export function localClaimZone(addresses: readonly string[], negativeTtlSeconds: number): Zone {
   return syntheticZone(parseName('local.'), addresses, negativeTtlSeconds);
+}
+
+function apexRecords(apex: Name, servers: readonly Name[], mailbox: Name, minimumSeconds: number): LocatedRecord[] {
+  const soa = soaRdata({
+    primary: servers[0]!,
+    mailbox,
+    serial: 1,
+    refreshSeconds: REFRESH_SECONDS,
+    retrySeconds: RETRY_SECONDS,
+    expireSeconds: EXPIRE_SECONDS,
+    minimumSeconds,
+  });
+  return [record(apex, TYPE.SOA, soa), ...servers.map((server) => record(apex, TYPE.NS, server))];
+}
+
+function record(name: Name, type: number, rdata: Uint8Array): LocatedRecord {
+  return { name, type, class: CLASS.IN, ttlSeconds: APEX_TTL_SECONDS, rdata, file: MADE_UP, line: 0, column: 0 };
+}
+
+function zoneOf(records: readonly LocatedRecord[]): Zone {
+  const { zone, problems } = buildZone(records, MADE_UP);
+  if (zone === undefined) throw new Error(`cannot make up a zone: ${problems.map((each) => each.message).join('; ')}`);
+  return zone;
 }

@@ -12,6 +12,7 @@ import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
 import type { Zone } from '../zone/zone.ts';
 import type { DomainNames } from './domain-names.ts';
 import { Freshnesses } from './freshness.ts';
+import type { ReverseNames } from './reverse-names.ts';
 
 /** One zone as it is served. */
 export interface ServedZone {
@@ -19,6 +20,8 @@ export interface ServedZone {
   readonly zone: Zone;
   /** The registry's names below the same apex; undefined for a zone that is only static. */
   readonly domain: DomainNames | undefined;
+  /** Names of addresses, where the zone is one of `dns.reverse` or has some of them in it. */
+  readonly reverse?: ReverseNames;
   /** The most a negative answer may be cached, in seconds. */
   readonly negativeTtlSeconds: number;
   /** Only the apex itself is served; what is below is somebody else's (`claimLocal`). */
@@ -79,6 +82,11 @@ export class View {
   }
 }
 
+/** Are there names in the zone that the registry makes? Then its serial counts the registry's changes. */
+export function isDynamic({ domain, reverse }: ServedZone): boolean {
+  return domain !== undefined || reverse !== undefined;
+}
+
 /** The SOA of a zone with the serial it has now: the file's is a floor that changes raise (contract section 2). */
 export function currentSoa(served: ServedZone, state: ViewState): RRset {
   return soasOf(served, state).current;
@@ -100,10 +108,10 @@ const SOAS = new WeakMap<ServedZone, Soas>();
 
 function soasOf(served: ServedZone, { serialOffset }: ViewState): Soas {
   const known = SOAS.get(served);
-  if (known !== undefined && (known.serialOffset === serialOffset || served.domain === undefined)) return known;
+  if (known !== undefined && (known.serialOffset === serialOffset || !isDynamic(served))) return known;
   const { soa, apex } = served.zone;
   const rdata = soa.rdatas[0]!;
-  const serial = served.domain === undefined ? soaSerial(rdata) : (soaSerial(rdata) + serialOffset) >>> 0;
+  const serial = isDynamic(served) ? (soaSerial(rdata) + serialOffset) >>> 0 : soaSerial(rdata);
   const current = rrset(apex, soa.type, soa.ttlSeconds, [withSerial(rdata, serial)]);
   const negativeTtlSeconds = Math.min(soa.ttlSeconds, soaMinimum(rdata), served.negativeTtlSeconds);
   const made = { serialOffset, current, negative: { ...current, ttlSeconds: negativeTtlSeconds } };
