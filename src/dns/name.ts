@@ -83,21 +83,33 @@ function printable(text: string): string {
 
 function join(labels: readonly number[], suffix: Name, text: string): Name {
   const length = labels.length + suffix.length;
-  if (length > MAX_NAME_LENGTH) throw new NameError(`name of ${length} octets in '${text}' (at most 255)`);
+  checkLength(length, text);
   const name = new Uint8Array(length);
   name.set(labels);
   name.set(suffix, labels.length);
   return name as Name;
 }
 
+function checkLength(length: number, text: string): void {
+  if (length > MAX_NAME_LENGTH) throw new NameError(`name of ${length} octets in '${text}' (at most 255)`);
+}
+
 /** `labels` (latin-1 text, an octet each character, taken literally) in front of `suffix`. Throws NameError. */
 export function prependLabels(labels: readonly string[], suffix: Name): Name {
-  const wire: number[] = [];
+  let length = suffix.length;
   for (const label of labels) {
     if (!/^[\0-\xff]{1,63}$/s.test(label)) throw new NameError(`bad label '${printable(label.slice(0, 64))}'`);
-    wire.push(label.length, ...Buffer.from(label, 'latin1'));
+    length += label.length + 1;
   }
-  return join(wire, suffix, labels.join('.'));
+  if (length > MAX_NAME_LENGTH) checkLength(length, labels.join('.'));
+  const name = new Uint8Array(length);
+  let at = 0;
+  for (const label of labels) {
+    name[at++] = label.length;
+    for (let i = 0; i < label.length; i++) name[at++] = label.charCodeAt(i);
+  }
+  name.set(suffix, at);
+  return name as Name;
 }
 
 /** The name as text, absolute, with everything outside the usual characters escaped. The root is `.`. */

@@ -3,10 +3,11 @@
 // The checks are those an authoritative server owes (RFC 8906, RFC 9619): nothing here throws, and a query that is
 // wrong still yields what is needed to answer it.
 
-import { OPCODE, RCODE, TYPE } from './codes.ts';
+import { EDNS_OPTION, OPCODE, RCODE, TYPE } from './codes.ts';
 import { type Edns, readOpt } from './edns.ts';
 import { FLAG, HEADER_LENGTH, opcodeOf } from './header.ts';
 import type { Question } from './message.ts';
+import { readTsig, type Tsig } from './tsig.ts';
 import { WireError } from './wire-error.ts';
 import { formErr, WireReader } from './wire-reader.ts';
 
@@ -15,10 +16,12 @@ export interface Request {
   readonly id: number;
   readonly flags: number;
   readonly opcode: number;
+  /** Undefined in a query that is in order: it has a cookie, and asks for nothing else (RFC 7873 section 5.4). */
   readonly question: Question | undefined;
   /** Where the question ends, so that a reply may copy it as it came. */
   readonly questionEnd: number;
   readonly edns: Edns | undefined;
+  readonly tsig: Tsig | undefined;
   /**
    * NOERROR when the query may be answered, as far as its form goes; otherwise what to answer instead. Whether the EDNS
    * version is one we speak (BADVERS) is left to the caller.
@@ -42,6 +45,7 @@ export function readRequest(bytes: Uint8Array): Request | undefined {
     question: undefined as Question | undefined,
     questionEnd: HEADER_LENGTH,
     edns: undefined as Edns | undefined,
+    tsig: undefined as Tsig | undefined,
     rcode: RCODE.NOERROR as number,
   };
   try {
@@ -64,9 +68,9 @@ function readBody(reader: WireReader, request: Draft): void {
     if (count(0) <= 1) findEdns(reader, request, count(1) + count(2), count(3));
     throw new WireError(RCODE.NOTIMP, 'opcode is not implemented');
   }
-  // RFC 9619: exactly one question. (None is for cookies only, RFC 7873 section 5.4.)
-  if (count(0) !== 1) throw formErr('QDCOUNT is not 1');
-  takeQuestion(reader, request);
+  // RFC 9619: exactly one question, or none for who asks for a cookie only.
+  if (count(0) > 1) throw formErr('QDCOUNT is above 1');
+  if (count(0) === 1) takeQuestion(reader, request);
   if (count(1) !== 0) throw formErr('a query has no answers');
   // IXFR states what the client has in the authority section (RFC 1995 section 3).
   const authorities = count(2);
@@ -75,6 +79,12 @@ function readBody(reader: WireReader, request: Draft): void {
   skipRecords(reader, authorities, undefined);
   skipRecords(reader, count(3), request);
   if (reader.remaining > 0) throw formErr('octets behind the message');
+  if (request.question === undefined && !hasCookie(request)) throw formErr('no question');
+}
+
+/** RFC 7873 section 5.4. What the options of another version mean is not known, but that is said with BADVERS. */
+function hasCookie({ edns }: Draft): boolean {
+  return edns?.options.some(({ code }) => code === EDNS_OPTION.COOKIE) ?? false;
 }
 
 function takeQuestion(reader: WireReader, request: Draft): void {
@@ -105,7 +115,11 @@ function skipRecords(reader: WireReader, count: number, request: Draft | undefin
       continue;
     }
     // A transaction signature must be the last record (RFC 8945 section 5.1).
-    if (type === TYPE.TSIG && (request === undefined || i !== count - 1)) throw formErr('misplaced TSIG record');
+    if (type === TYPE.TSIG) {
+      if (request === undefined || i !== count - 1) throw formErr('misplaced TSIG record');
+      request.tsig = readTsig(reader, name);
+      continue;
+    }
     reader.u16();
     reader.u32();
     reader.octets(reader.u16());

@@ -4,7 +4,10 @@ import { type IpPrefix, parseIp } from '../base/ip.ts';
 import type { ClientNetwork } from '../routing/client-hash.ts';
 
 /** The sender of a query. Sockets use one again and again; nobody keeps it or its octets. */
-export type Client = ClientNetwork;
+export interface Client extends ClientNetwork {
+  /** On a stream: how long it may be idle, in tenths of a second, 0 to 65,535, for clients that ask (RFC 7828). */
+  readonly keepaliveDeciseconds?: number | undefined;
+}
 
 const ADDRESS_BITS = 128;
 /** 0.0.0.0 stands for an address that is not known. */

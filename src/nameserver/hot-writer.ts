@@ -23,6 +23,8 @@ export interface HotContext {
   serverUdpSize: number;
   /** What the serial of zones with dynamic names stands at, above that of the file. */
   serialOffset: number;
+  /** The option for a query with a cookie, filled in before; undefined: cookies are not spoken. */
+  cookie: Uint8Array | undefined;
 }
 
 /** One for each thread: it remembers the buffer it wrote to last. */
@@ -46,7 +48,8 @@ export class HotWriter {
     out: Uint8Array,
   ): number {
     const { words } = hot;
-    const optLength = query.hasEdns ? OPT_LENGTH : 0;
+    const cookie = query.cookieLength > 0 ? context.cookie : undefined;
+    const optLength = query.hasEdns ? OPT_LENGTH + (cookie === undefined ? 0 : cookie.length) : 0;
     const room = Math.min(context.limit, out.length - COPY_UNIT);
     const longest = query.end + words[block + LONGEST]!;
     const hasGlue = words[block + GLUE]! > 0;
@@ -67,7 +70,7 @@ export class HotWriter {
     }
     const soa = words[block + SOA]!;
     if (soa >= 0) at = appendSoa(hot.soas[soa]!, query, context.serialOffset, to, at);
-    if (query.hasEdns) at = writeOpt(query, context.serverUdpSize, to, at);
+    if (query.hasEdns) at = writeOpt(query, context.serverUdpSize, cookie, to, at);
     out[0] = bytes[0]!;
     out[1] = bytes[1]!;
     out[2] = ((FLAG.QR | FLAG.AA) >>> 8) | (bytes[2]! & (FLAG.RD >>> 8));
@@ -161,12 +164,24 @@ function appendSoa(soa: NegativeSoa, query: PlainQuery, serial: number, to: Data
   return end;
 }
 
-function writeOpt(query: PlainQuery, udpSize: number, to: DataView, at: number): number {
+function writeOpt(
+  query: PlainQuery,
+  udpSize: number,
+  cookie: Uint8Array | undefined,
+  to: DataView,
+  at: number,
+): number {
   to.setUint8(at, 0);
   to.setUint16(at + 1, TYPE.OPT);
   to.setUint16(at + 3, udpSize);
   to.setUint16(at + 5, 0);
   to.setUint16(at + 7, query.dnssecOk ? 0x8000 : 0);
-  to.setUint16(at + 9, 0);
-  return at + OPT_LENGTH;
+  const end = at + OPT_LENGTH;
+  if (cookie === undefined) {
+    to.setUint16(at + 9, 0);
+    return end;
+  }
+  to.setUint16(at + 9, cookie.length);
+  for (let i = 0; i < cookie.length; i++) to.setUint8(end + i, cookie[i]!);
+  return end + cookie.length;
 }

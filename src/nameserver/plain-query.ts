@@ -1,12 +1,14 @@
 // plain-query.ts -- the question of a query that has nothing unusual about it, taken apart in words of four octets
 
-import { CLASS, TYPE } from '../dns/codes.ts';
+import { CLASS, EDNS_OPTION, TYPE } from '../dns/codes.ts';
 import { OPT_LENGTH } from '../dns/edns.ts';
 import { HEADER_LENGTH } from '../dns/header.ts';
 
 const MAX_NAME_LENGTH = 255;
 /** Type and class. */
 const QUESTION_TAIL = 4;
+/** Code and length of an EDNS option. */
+const OPTION_HEAD_LENGTH = 4;
 
 /** Filled in anew by every `read`. */
 export class PlainQuery {
@@ -18,6 +20,8 @@ export class PlainQuery {
   hasEdns = false;
   dnssecOk = false;
   udpSize = 0;
+  /** Octets of its DNS cookie, 8 or 24; 0: it has none. */
+  cookieLength = 0;
   /** The name in lower case, padded with zeros: words in the order of memory, the first octet lowest. */
   readonly folded = new Int32Array((MAX_NAME_LENGTH + 1) / 4);
 
@@ -38,6 +42,7 @@ export class PlainQuery {
     this.end = at + 1 + QUESTION_TAIL;
     this.hash = mix(this.#fold(bytes) ^ this.type);
     this.hasEdns = bytes[11] === 1;
+    this.cookieLength = 0;
     return this.hasEdns ? this.#readOpt(bytes, length) : length === this.end;
   }
 
@@ -62,15 +67,30 @@ export class PlainQuery {
     return mix(hash ^ word);
   }
 
-  /** An OPT record of version 0 without options, and nothing behind it. */
+  /** Where the cookie is, when there is one. */
+  get cookieAt(): number {
+    return this.end + OPT_LENGTH + OPTION_HEAD_LENGTH;
+  }
+
+  /** An OPT record of version 0 without options, or with a cookie alone, and nothing behind it. */
   #readOpt(bytes: Uint8Array, length: number): boolean {
     const at = this.end;
-    if (length !== at + OPT_LENGTH || bytes[at] !== 0 || bytes[at + 1] !== 0 || bytes[at + 2] !== TYPE.OPT)
-      return false;
-    if (bytes[at + 6] !== 0 || (bytes[at + 9]! | bytes[at + 10]!) !== 0) return false;
+    const optionsLength = length - at - OPT_LENGTH;
+    if (optionsLength !== 0 && !this.#readCookie(bytes, at + OPT_LENGTH, optionsLength)) return false;
+    if (bytes[at] !== 0 || bytes[at + 1] !== 0 || bytes[at + 2] !== TYPE.OPT) return false;
+    if (bytes[at + 6] !== 0 || bytes[at + 9] !== 0 || bytes[at + 10] !== optionsLength) return false;
     this.udpSize = (bytes[at + 3]! << 8) | bytes[at + 4]!;
     this.dnssecOk = (bytes[at + 7]! & 0x80) !== 0;
     return true;
+  }
+
+  /** The lengths that clients of this kind of server send; the general path knows the others. */
+  #readCookie(bytes: Uint8Array, at: number, length: number): boolean {
+    const cookieLength = length - OPTION_HEAD_LENGTH;
+    if (cookieLength !== 8 && cookieLength !== 24) return false;
+    this.cookieLength = cookieLength;
+    if (bytes[at] !== 0 || bytes[at + 1] !== EDNS_OPTION.COOKIE) return false;
+    return bytes[at + 2] === 0 && bytes[at + 3] === cookieLength;
   }
 }
 

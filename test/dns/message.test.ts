@@ -50,10 +50,11 @@ describe('encoding', () => {
   });
 
   it('leaves a TSIG last, where it has to be', () => {
-    const [tsig] = records('key. 0 CLASS255 TYPE250 \\# 2 ABCD');
+    const data = '00000000000001012C0002ABCD000100000000';
+    const [tsig] = records(`key. 0 CLASS255 TYPE250 \\# 19 ${data}`);
     const wire = encodeMessage({ ...queryMessage(1, QUESTION, EDNS), additionals: [tsig!] });
     assert.equal(readRequest(wire)!.rcode, 0);
-    assert.deepEqual(decodeMessage(wire).additionals.map(formatRecord), ['key. 0 ANY TSIG \\# 2 ABCD']);
+    assert.deepEqual(decodeMessage(wire).additionals.map(formatRecord), [`key. 0 ANY TSIG \\# 19 ${data}`]);
   });
 
   it('refuses more than 65,535 octets', () => {

@@ -10,7 +10,7 @@ const NAME = '0377777707657861 6d706c6500';
 const QUESTION = `${NAME} 0001 0001`;
 const OPT = '00 0029 04d0 00 00 0000 0000';
 const OPT_DO = '00 0029 04d0 00 00 8000 0000';
-const TSIG = '0161 00 00fa 00ff 00000000 0002 abcd';
+const TSIG = '0161 00 00fa 00ff 00000000 0013 00 000000000001 012c 0002 abcd beef 0000 0000';
 const OTHER = '0161 00 000a 0001 00000000 0003 000000';
 const [FORMERR, NOTIMP] = [1, 4];
 
@@ -38,6 +38,7 @@ describe('a query in order', () => {
       opcode: 0,
       questionEnd: plain.length,
       edns: undefined,
+      tsig: undefined,
       rcode: 0,
     });
     assert.deepEqual([formatName(question!.name), question!.type, question!.class], ['www.example.', 1, 1]);
@@ -152,6 +153,12 @@ describe('FORMERR', () => {
     ],
     ['TSIG not last', query(0, [1, 0, 0, 2], QUESTION, TSIG, OPT), true],
     ['TSIG twice', query(0, [1, 0, 0, 2], QUESTION, TSIG, TSIG), true],
+    ['TSIG of class IN', query(0, [1, 0, 0, 1], QUESTION, TSIG.replace('00ff', '0001')), true],
+    ['TSIG with a TTL', query(0, [1, 0, 0, 1], QUESTION, TSIG.replace('00000000', '00000001')), true],
+    ['TSIG shorter than its fields', query(0, [1, 0, 0, 1], QUESTION, '0161 00 00fa 00ff 00000000 0002 abcd'), true],
+    ['TSIG longer than its fields', query(0, [1, 0, 0, 1], QUESTION, `${TSIG.replace('0013', '0014')}00`), true],
+    ['TSIG whose MAC leads out', query(0, [1, 0, 0, 1], QUESTION, TSIG.replace('0002 abcd', 'ffff abcd')), true],
+    ['TSIG with a compressed algorithm', query(0, [1, 0, 0, 1], QUESTION, TSIG.replace('0013 00', '0014 c00c')), true],
     ['octets behind the message', query(0, [1, 0, 0, 0], QUESTION, '00'), true],
     ['octets behind the OPT', query(0, [1, 0, 0, 1], QUESTION, OPT, '00'), true],
     ['a pointer forwards in an additional', query(0, [1, 0, 0, 1], QUESTION, 'c0ff 0001 0001 00000000 0000'), true],

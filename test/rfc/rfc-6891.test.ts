@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { decodeMessage } from '../../src/dns/message.ts';
-import { expectReply, flagWords, NameServer } from '../support/name-server.ts';
+import { COOKIE_SECRET, cookieOption } from '../support/cookies.ts';
+import { clientSubnetOption, expectReply, flagWords, NameServer } from '../support/name-server.ts';
 import { bytes, octets } from '../support/wire.ts';
 
 const ZONE = `
@@ -75,6 +76,34 @@ describe('RFC 6891', () => {
     const reply = server.ask('ns.example.test. A', { edns: { options } });
     expectReply(reply, { rcode: 'NOERROR', answer: 'ns.example.test. 300 IN A 192.0.2.1' });
     assert.deepEqual(reply.edns!.options, []);
+  });
+
+  it('takes options in any order and number: each has its reply, or none', async () => {
+    const other = await NameServer.open({
+      zones: [ZONE],
+      settings: { cookieSecrets: [COOKIE_SECRET], nsid: 'ns1' },
+      clientSubnetFrom: ['127.0.0.1'],
+    });
+    const known = [
+      { code: 3, data: new Uint8Array(0) },
+      clientSubnetOption('10.1.0.0/24'),
+      cookieOption('0102030405060708'),
+      { code: 11, data: new Uint8Array(0) },
+      { code: 12, data: new Uint8Array(7) },
+    ];
+    const unknown = Array.from({ length: 100 }, (_, i) => ({ code: 65001 + i, data: new Uint8Array(i % 5) }));
+    for (let turn = 0; turn < known.length; turn++) {
+      const options = [...known.slice(turn), ...unknown, ...known.slice(0, turn)];
+      const reply = other.ask('ns.example.test. A', { edns: { options } });
+      expectReply(reply, { rcode: 'NOERROR', answer: 'ns.example.test. 300 IN A 192.0.2.1' });
+      assert.deepEqual(
+        reply.edns!.options.map(({ code }) => code).sort((a, b) => a - b),
+        [3, 8, 10],
+      );
+    }
+    const many = (count: number) => Array.from({ length: count }, () => ({ code: 65001, data: new Uint8Array(0) }));
+    expectReply(other.ask('ns.example.test. A', { edns: { options: many(128) } }), { rcode: 'NOERROR' });
+    expectReply(other.ask('ns.example.test. A', { edns: { options: many(129) } }), { rcode: 'FORMERR' });
   });
 
   it('copies DO and clears the other flags (6.1.4, RFC 3225)', () => {

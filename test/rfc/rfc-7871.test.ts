@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { formatRcode } from '../../src/dns/codes.ts';
+import { COOKIE_SECRET, cookieOption } from '../support/cookies.ts';
 import { clientSubnet, NameServer, texts } from '../support/name-server.ts';
 import { bytes } from '../support/wire.ts';
 
@@ -102,6 +103,22 @@ describe('RFC 7871', () => {
     const twice = [1, 2].map(() => ({ code: 8, data: bytes('0001 18 00 0a0100') }));
     const reply = server.ask('near.service.local. A', { edns: { options: twice }, client: RESOLVER });
     assert.equal(formatRcode(reply.rcode), 'FORMERR', 'two of them');
+  });
+
+  it('stays with a cookie and the name of the server, and what is malformed costs only itself', async () => {
+    const other = await NameServer.open({
+      settings: { cookieSecrets: [COOKIE_SECRET], nsid: 'ns1' },
+      clientSubnetFrom: [RESOLVER],
+    });
+    const more = [cookieOption('0102030405060708'), { code: 3, data: bytes('') }];
+    const codes = (subnet: string, client: string) => {
+      const options = [{ code: 8, data: bytes(subnet) }, ...more];
+      const reply = other.ask('nobody.service.local. A', { edns: { options }, client });
+      return [formatRcode(reply.rcode), ...reply.edns!.options.map(({ code }) => code)];
+    };
+    assert.deepEqual(codes('0001 18 00 0a0100', RESOLVER), ['NXDOMAIN', 10, 3, 8]);
+    assert.deepEqual(codes('0001 18 00 0a', RESOLVER), ['FORMERR', 10, 3]);
+    assert.deepEqual(codes('0001 18 00 0a0100', STRANGER), ['NXDOMAIN', 10, 3]);
   });
 
   it('a version of EDNS that is not spoken here says nothing about its options', () => {

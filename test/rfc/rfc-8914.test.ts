@@ -46,6 +46,36 @@ describe('RFC 8914', () => {
     assert.ok(extendedError(reply)!.text.length > 0);
   });
 
+  it('never costs a record: the text goes first, then the code (3)', async () => {
+    const server = await NameServer.open();
+    await server.registerMany('web', 60);
+    await server.setPolicy('web', { maxAnswers: 60 });
+    const seen = new Set<string>();
+    for (let udpSize = 512; udpSize <= 1232; udpSize++) {
+      server.handler.state.isStale = false;
+      const fresh = server.ask('web.service.local. A', { edns: udpSize });
+      server.handler.state.isStale = true;
+      const stale = server.ask('web.service.local. A', { edns: udpSize });
+      assert.equal(stale.answers.length, fresh.answers.length, `${udpSize}`);
+      assert.equal(stale.flags, fresh.flags);
+      const error = extendedError(stale);
+      assert.ok(error === undefined || error.code === 3, `${error?.code}`);
+      seen.add(error === undefined ? 'none' : error.text === '' ? 'code' : 'text');
+    }
+    assert.deepEqual([...seen].sort(), ['code', 'none', 'text']);
+  });
+
+  it('comes before records that may be left out', async () => {
+    const server = await NameServer.open();
+    await server.registerMany('web', 20);
+    await server.setPolicy('web', { maxAnswers: 20 });
+    server.handler.state.isStale = true;
+    for (let udpSize = 900; udpSize <= 1232; udpSize++) {
+      const reply = server.ask('web.service.local. SRV', { edns: udpSize });
+      if (reply.additionals.length > 0) assert.equal(extendedError(reply)?.code, 3, `${udpSize}`);
+    }
+  });
+
   it('is not there without EDNS', async () => {
     const server = await NameServer.open();
     assert.equal(server.ask('out.side. A').edns, undefined);

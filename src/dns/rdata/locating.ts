@@ -2,7 +2,6 @@
 
 import { TYPE } from '../codes.ts';
 import type { Name } from '../name.ts';
-import { WireWriter } from '../wire-writer.ts';
 import { characterString, domainName, quotedRest, unsigned } from './field.ts';
 import type { Shapes } from './shape.ts';
 import { serviceParameters } from './svcb-field.ts';
@@ -30,12 +29,14 @@ export const LOCATING: Shapes = [
 
 /** SRV RDATA; priority, weight and port are 0..65535. */
 export function srvRdata(priority: number, weight: number, port: number, target: Name): Uint8Array {
-  const writer = WireWriter.growing(6 + target.length);
-  writer.u16(priority);
-  writer.u16(weight);
-  writer.u16(port);
-  writer.name(target, false);
-  return writer.written().slice();
+  // By hand: a large service has thousands, all made anew when it changes.
+  const rdata = new Uint8Array(6 + target.length);
+  for (const [i, value] of [priority, weight, port].entries()) {
+    rdata[i * 2] = value >>> 8;
+    rdata[i * 2 + 1] = value;
+  }
+  rdata.set(target, 6);
+  return rdata;
 }
 
 /** The target of SRV RDATA. */
