@@ -14,7 +14,7 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the Unix epoch; may jump when the machine's clock is set. */
   wallMs(): number;
-  /** Milliseconds from an arbitrary start; never goes back and ignores clock changes. */
+  /** Milliseconds from an arbitrary start, the same for all threads; never goes back and ignores clock changes. */
   monotonicMs(): number;
   /** Call `callback` once, `delayMs` (>= 0) from now. A timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): Timer;
@@ -22,10 +22,13 @@ export interface Clock {
   afterTurn(callback: () => void): void;
 }
 
+/** `performance.now` begins anew in every thread; hrtime has one beginning for all. */
+const THREAD_STARTED_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => THREAD_STARTED_MS + performance.now(),
   after(delayMs, callback) {
     let handle: NodeJS.Timeout;
     const wait = (leftMs: number): void => {

@@ -21,6 +21,8 @@ export interface Answer {
   /** How many sets at the beginning of `additional` are glue that a referral cannot do without (RFC 9471). */
   glueCount: number;
   extendedError: ExtendedError | undefined;
+  /** Everything was left out, for another reason than want of room: the client is to ask again over TCP. */
+  readonly isCut: boolean;
   /** How far the answer holds, for a resolver that said for whom it asks (RFC 7871). */
   clientSubnet: EdnsOption | undefined;
   /** The service whose instances were answered, for the counters. */
@@ -37,9 +39,15 @@ export function emptyAnswer(): Answer {
     additional: [],
     glueCount: 0,
     extendedError: undefined,
+    isCut: false,
     clientSubnet: undefined,
     service: undefined,
   };
+}
+
+/** An answer of which nothing is told but that there is one. */
+export function cutAnswer(rcode: number, authoritative: boolean): Answer {
+  return { ...emptyAnswer(), rcode, authoritative, isCut: true };
 }
 
 /** An answer that is nothing but an rcode. */

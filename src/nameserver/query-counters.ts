@@ -9,10 +9,13 @@ export type Transport = 'udp' | 'tcp' | 'tls' | 'https';
 
 const TRANSPORTS: readonly Transport[] = ['udp', 'tcp', 'tls', 'https'];
 
-/** Why a datagram or message got no reply: no whole header, a response itself, or sent from port 0. */
-export type DropReason = 'short' | 'response' | 'port';
+/**
+ * Why a datagram or message got no reply: no whole header, a response itself, sent from port 0, a rate limit, or no PROXY
+ * header where one is due.
+ */
+export type DropReason = 'short' | 'response' | 'port' | 'limited' | 'proxy';
 
-export const DROP_REASONS: readonly DropReason[] = ['short', 'response', 'port'];
+export const DROP_REASONS: readonly DropReason[] = ['short', 'response', 'port', 'limited', 'proxy'];
 
 /** Places for query types; the last is for all that come after they are taken, so that a scan cannot swell them. */
 const TYPE_PLACES = 64;
@@ -28,7 +31,8 @@ const ANSWERS = SERVICE_PLACES * TYPE_PLACES;
 const DROPPED_AT = ANSWERS_AT + ANSWERS;
 const UNKNOWN_AT = DROPPED_AT + DROP_REASONS.length;
 const FAILURES_AT = UNKNOWN_AT + 1;
-const DURATIONS_AT = FAILURES_AT + 1;
+const CUTS_AT = FAILURES_AT + 1;
+const DURATIONS_AT = CUTS_AT + 1;
 /** Upper bounds of the buckets that durations are sorted into; there is one more for those above all. */
 export const DURATION_BOUNDS_MS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10];
 const DURATION_SUM_AT = DURATIONS_AT + DURATION_BOUNDS_MS.length + 1;
@@ -96,6 +100,11 @@ export class QueryCounters {
     this.#counts[FAILURES_AT]!++;
   }
 
+  /** A reply that a rate limit cut to an empty one with TC. */
+  cut(): void {
+    this.#counts[CUTS_AT]!++;
+  }
+
   /** Note how long an answer took. */
   took(durationMs: number): void {
     let bucket = 0;
@@ -131,6 +140,10 @@ export class QueryCounters {
 
   get failures(): number {
     return this.#counts[FAILURES_AT]!;
+  }
+
+  get cuts(): number {
+    return this.#counts[CUTS_AT]!;
   }
 
   /** How many durations fell into each bucket, the last of them without an upper bound. */
