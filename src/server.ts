@@ -19,9 +19,12 @@ import type { Store } from './registry/store.ts';
 import type { RunningSchedules } from './schedule/maintenance-schedules.ts';
 import type { StoreClaim } from './stores/store-claim.ts';
 import { STORES } from './stores/stores.ts';
+import { exposeConnectionMetrics } from './wiring/connection-metrics.ts';
 import { DataPlane } from './wiring/data-plane.ts';
 import { foresightOf } from './wiring/foresight.ts';
+import { exposeForwardMetrics } from './wiring/forward-metrics.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
+import { boundHeapGrowth } from './wiring/heap-growth.ts';
 import { startMaintenance } from './wiring/maintenance.ts';
 import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
 import { needRestart } from './wiring/restart-needs.ts';
@@ -50,7 +53,12 @@ export interface ReloadResult {
 }
 
 export interface RunningServer {
-  readonly addresses: { readonly dns: readonly Endpoint[]; readonly http: readonly Endpoint[] };
+  readonly addresses: {
+    readonly dns: readonly Endpoint[];
+    /** DNS over TLS. */
+    readonly tls: readonly Endpoint[];
+    readonly http: readonly Endpoint[];
+  };
   /** Read configuration and zones again; on any error everything stays as it is. */
   reload(): Promise<ReloadResult>;
   /** Orderly stop; resolves when everything is released. */
@@ -104,13 +112,15 @@ class Server implements RunningServer {
     // Standard output belongs to what people read; logs go beside it.
     this.#log = createLogger(options.config.log.level, pino.destination({ fd: 2, sync: true }));
     this.#countReload = exposeReloadMetrics(this.#metrics);
-    this.#dns = new DataPlane({ clock, log: this.#log, dns: options.config.dns });
+    this.#dns = new DataPlane({ clock, log: this.#log, dns: options.config.dns, version: options.version });
+    exposeConnectionMetrics(this.#metrics, this.#dns.connections);
     exposeQueryMetrics(this.#metrics, () => this.#dns.counters(), this.#dns.places);
+    exposeForwardMetrics(this.#metrics, this.#dns.forwarder);
     this.#watch = new FileWatch({ clock, log: this.#log, onChange: () => void this.reload() });
   }
 
   get addresses(): RunningServer['addresses'] {
-    return { dns: this.#dns.endpoints, http: this.#api?.addresses ?? [] };
+    return { dns: this.#dns.endpoints, tls: this.#dns.tlsEndpoints, http: this.#api?.addresses ?? [] };
   }
 
   async start(): Promise<void> {
@@ -128,10 +138,11 @@ class Server implements RunningServer {
       log: this.#log,
       leasesWait: true,
       keepHistory: true,
+      keepSequence: true,
       onReport: (state, report) => this.#timed?.dynamics.report(state, report),
     });
     this.#registry = registry;
-    this.#dns.follow(registry);
+    this.#dns.follow(registry, opened.kind !== 'memory');
     this.#ttls.noteAll(registry.services());
     registry.onChange((change) => this.#ttls.note(change));
     registry.setStatic(config.services);
@@ -140,7 +151,7 @@ class Server implements RunningServer {
     this.#health = startHealth(registry, config.health, {
       log: this.#log,
       metrics: this.#metrics,
-      ownEndpoints: () => [...this.addresses.dns, ...this.addresses.http],
+      ownEndpoints: () => Object.values(this.addresses).flat(),
       onFailing: (state) => this.#dns.tellFailing(state),
     });
     this.#dns.setState({ isLoaded: true });
@@ -149,8 +160,12 @@ class Server implements RunningServer {
     this.#schedules = startMaintenance(config.schedules, registry, this.#log);
     this.#followFiles();
     this.#ready = true;
+    boundHeapGrowth();
     for (const problem of this.#zoneWarnings()) this.#log.warn({ problem: formatProblem(problem) }, 'zone file');
-    this.#log.info({ dns: texts(this.addresses.dns), http: texts(this.addresses.http) }, 'ready');
+    this.#log.info(
+      { dns: texts(this.addresses.dns), tls: texts(this.addresses.tls), http: texts(this.addresses.http) },
+      'ready',
+    );
   }
 
   reload(): Promise<ReloadResult> {
@@ -187,7 +202,7 @@ class Server implements RunningServer {
 
   async #startApi(registry: Registry, { rollouts }: TimedWork): Promise<Api> {
     const { http, auth } = this.#config;
-    const tls = tlsContents(http.tls);
+    const tls = tlsContents('http.tls', http.tls);
     // Only here: its modules take as long to load as a quarter of a large store, and names are answered without them.
     const { startApi } = await import('./api/api.ts');
     return await startApi({
@@ -201,6 +216,7 @@ class Server implements RunningServer {
       access: { tokens: auth.tokens, allowHosts: http.allowHosts },
       rules: () => instanceRules(this.#config),
       heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
+      answerDns: (query, client) => this.#dns.answer(query, client),
       rollouts,
       foresight: foresightOf(() => this.#dns.view, registry, clock),
       ttlInForceSeconds: (instance) => this.#ttls.inForceSeconds(instance),
@@ -215,7 +231,7 @@ class Server implements RunningServer {
       version: this.#options.version,
       node: process.version,
       startedAt: rfc3339(this.#startedMs),
-      dns: { listen: texts(this.addresses.dns), ...this.#dns.status() },
+      dns: { listen: texts(this.addresses.dns), tls: texts(this.addresses.tls), ...this.#dns.status() },
       http: { listen: texts(this.addresses.http) },
       store: { kind: this.#store?.kind, up: this.#store?.isUp() },
       registry: {
@@ -231,7 +247,8 @@ class Server implements RunningServer {
   #followFiles(): void {
     const { file, dns, http } = this.#config;
     const { certFile, keyFile, clientCaFile } = http.tls ?? {};
-    const files = [file, certFile, keyFile, clientCaFile, ...this.#zones.files].filter((each) => each !== undefined);
+    const own = [file, certFile, keyFile, clientCaFile, dns.cookieSecretsFile];
+    const files = [...own, ...this.#zones.files].filter((each) => each !== undefined);
     this.#watch.follow(files, [dns.zonesFolder]);
   }
 
@@ -257,7 +274,7 @@ class Server implements RunningServer {
     const { config, problems } = this.#options.reloadConfig((id) => this.#registry?.instance(id)?.isStatic === false);
     if (config === undefined) return problems;
     const zones = readZonesOf(config);
-    const tls = tlsContents(config.http.tls);
+    const tls = tlsContents('http.tls', config.http.tls);
     this.#registry?.checkStatic(config.services);
     await this.#dns.listen(config.dns);
     this.#registry?.setStatic(config.services);

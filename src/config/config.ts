@@ -3,7 +3,11 @@
 import type { Endpoint, IpPrefix } from '../base/ip.ts';
 import type { LogLevel } from '../base/log.ts';
 import type { DampingSettings } from '../health/damping.ts';
+import type { ChaosTexts } from '../nameserver/chaos-names.ts';
+import type { RateLimitSettings } from '../nameserver/rate-limit.ts';
+import type { StreamLimits } from '../net/connection-table.ts';
 import type { Instance } from '../registry/instance.ts';
+import type { ForwardConfig } from './read-forward.ts';
 
 /** A domain whose names are made from the registry. What is left out falls back to `dns`. */
 export interface DomainConfig {
@@ -14,9 +18,23 @@ export interface DomainConfig {
   readonly maxAnswers?: number;
 }
 
+/** Response rate limiting, as it is configured. */
+export type RateLimitConfig = Omit<RateLimitSettings, 'responsesPerSecond'> & {
+  /** 0: off. 'auto': on where somebody outside may ask. */
+  readonly responsesPerSecond: number | 'auto';
+};
+
 export interface DnsConfig {
   /** UDP and TCP. */
   readonly listen: readonly Endpoint[];
+  /** Of TCP and TLS together. */
+  readonly tcp: StreamLimits;
+  /** DNS over TLS, with absolute paths of PEM files; undefined: none. */
+  readonly tls:
+    | { readonly listen: readonly Endpoint[]; readonly certFile: string; readonly keyFile: string }
+    | undefined;
+  /** Networks of load balancers that tell, by the PROXY protocol, for whom they ask. */
+  readonly proxyProtocolFrom: readonly IpPrefix[];
   readonly workers: number | 'auto';
   readonly domains: readonly DomainConfig[];
   /** Addresses of `ns.<domain>` where no zone file names the servers; empty: the listen addresses. */
@@ -32,6 +50,22 @@ export interface DnsConfig {
   readonly maxAnswers: number;
   readonly maxUdpSize: number;
   readonly claimLocal: boolean;
+  /** Networks whose addresses have names in reverse zones; none of them in another. */
+  readonly reverse: readonly IpPrefix[];
+  /** What is told in class CHAOS; true: everything, in the server's own words. */
+  readonly chaos: boolean | ChaosTexts;
+  /** DNS cookies are spoken. */
+  readonly cookies: boolean;
+  /** Their secrets, 32 lower-case hexadecimal digits each: the first signs, all verify. Empty: made at random. */
+  readonly cookieSecrets: readonly string[];
+  /** Where these were read, absolute. */
+  readonly cookieSecretsFile: string | undefined;
+  /** What the server calls itself to who asks for its NSID. */
+  readonly nsid: string | undefined;
+  readonly rateLimit: RateLimitConfig;
+  /** Networks that get zones whole. */
+  readonly transferTo: readonly IpPrefix[];
+  readonly forward: ForwardConfig;
   /** Networks of resolvers whose EDNS client subnet is believed. */
   readonly clientSubnetFrom: readonly IpPrefix[];
   /** Which zone clients are in. */

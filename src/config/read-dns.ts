@@ -8,6 +8,12 @@ import { MAX_TTL_SECONDS } from '../registry/validate-instance.ts';
 import { MAX_ANSWERS } from '../registry/validate-policy.ts';
 import type { DnsConfig, DomainConfig } from './config.ts';
 import { readClientZones } from './read-client-zones.ts';
+import { readCookies, readNsid } from './read-cookies.ts';
+import { readForward } from './read-forward.ts';
+import { readChaos, readReverse } from './read-names.ts';
+import { readRateLimit } from './read-rate-limit.ts';
+import { readDnsTls, readProxyProtocol, readTcp } from './read-streams.ts';
+import { readTransfer } from './read-transfer.ts';
 import {
   readEndpoints,
   readNetworks,
@@ -35,10 +41,14 @@ export function readDns(source: SectionSource): DnsConfig {
   const listen = readEndpoints(input, 'listen') ?? [{ address: '127.0.0.1', port: 8600 }];
   if (listen.length === 0) input.fail('listen', 'must name at least one address and port');
   const stated = readPath(source, input, 'zones');
+  const domains = readDomains(input);
   const config: DnsConfig = {
     listen,
+    tcp: readTcp(section(input, 'tcp')),
+    tls: readDnsTls(source, section(input, 'tls'), listen),
+    proxyProtocolFrom: readProxyProtocol(section(input, 'proxyProtocol')),
     workers: readWorkers(input),
-    domains: readDomains(input),
+    domains,
     advertise: readAdvertise(input),
     zonesFolder: stated ?? resolve(source.cwd, 'zones'),
     zonesFolderStated: stated !== undefined,
@@ -48,10 +58,17 @@ export function readDns(source: SectionSource): DnsConfig {
     maxAnswers: input.integer('maxAnswers', 1, MAX_ANSWERS) ?? DEFAULT_MAX_ANSWERS,
     maxUdpSize: input.integer('maxUdpSize', 512, 4096) ?? DEFAULT_MAX_UDP_SIZE,
     claimLocal: input.boolean('claimLocal') ?? true,
+    reverse: readReverse(input, domains.length),
+    chaos: readChaos(input),
+    ...readCookies(source, input),
+    nsid: readNsid(input),
+    rateLimit: readRateLimit(section(input, 'rateLimit')),
+    transferTo: readTransfer(section(input, 'transfer')),
     clientSubnetFrom: readClientSubnet(section(input, 'clientSubnet')),
     clientZones: readClientZones(section(input, 'clientZones')),
+    forward: readForward(source, input, listen),
   };
-  readLater(input);
+  input.unsupported('dnssec');
   input.finish();
   return config;
 }
@@ -140,47 +157,4 @@ function readClientSubnet(input: InputObject): DnsConfig['clientSubnetFrom'] {
   const networks = readNetworks(input, 'from') ?? [];
   input.finish();
   return networks;
-}
-
-/** Keys whose function is still to come: checked, and refused when they ask for it. */
-function readLater(input: InputObject): void {
-  const tls = section(input, 'tls');
-  refuseLists(tls, 'listen');
-  for (const key of ['certFile', 'keyFile']) if (tls.raw(key) !== '') tls.text(key, 4096);
-  tls.finish();
-  for (const [key, list] of LATER_LISTS) {
-    const object = section(input, key);
-    if (key === 'forward') readForward(object);
-    if (key === 'transfer') for (const each of ['notify', 'tsigKeys']) object.unsupported(each);
-    refuseLists(object, list);
-    object.finish();
-  }
-  refuseLists(input, 'reverse');
-  readRateLimit(section(input, 'rateLimit'));
-  input.boolean('cookies');
-  if (input.boolean('chaos')) input.unsupported('chaos');
-  input.unsupported('dnssec');
-}
-
-const LATER_LISTS = [
-  ['proxyProtocol', 'from'],
-  ['forward', 'to'],
-  ['transfer', 'to'],
-] as const;
-
-function readForward(input: InputObject): void {
-  readNetworks(input, 'allow');
-  input.duration('timeout', 100, 60_000);
-  input.integer('cacheSize', 0, 10_000_000);
-}
-
-function readRateLimit(input: InputObject): void {
-  const limit = input.raw('responsesPerSecond');
-  if (typeof limit === 'number') input.unsupported('responsesPerSecond', 'a stated limit is not supported yet');
-  else if (limit !== undefined && limit !== 'auto') input.fail('responsesPerSecond', 'must be auto or a whole number');
-  input.integer('slip', 0, 100);
-  input.integer('ipv4Prefix', 1, 32);
-  input.integer('ipv6Prefix', 1, 128);
-  readNetworks(input, 'exempt');
-  input.finish();
 }

@@ -1,14 +1,11 @@
 // read-http.ts -- the `http` and `auth` sections: where the API listens, and whom it lets in
 
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import { scopeProblem } from '../api/token-scopes.ts';
-import { errorMessage } from '../base/errors.ts';
 import { parseIp } from '../base/ip.ts';
 import { InputObject } from '../registry/input.ts';
 import { idProblem, isHostName } from '../registry/label.ts';
 import type { HttpConfig, TokenConfig } from './config.ts';
+import { checkCertificate, checkPair } from './pem-pair.ts';
 import { readEndpoints, readPath, readSize, readTexts, type SectionSource, section, shorten } from './section.ts';
 
 const DEFAULT_MAX_BODY = 256 * 1024;
@@ -34,58 +31,13 @@ function readTls(source: SectionSource, input: InputObject): HttpConfig['tls'] {
   const keyFile = readPath(source, input, 'keyFile');
   const clientCaFile = readPath(source, input, 'clientCaFile');
   input.finish();
-  const cert = certFile === undefined ? undefined : readPem(input, 'certFile', certFile, 'certificate', toCertificate);
-  const key = keyFile === undefined ? undefined : readPem(input, 'keyFile', keyFile, 'private key', createPrivateKey);
-  if (clientCaFile !== undefined) readPem(input, 'clientCaFile', clientCaFile, 'certificate', toCertificate);
+  if (clientCaFile !== undefined) checkCertificate(input, 'clientCaFile', clientCaFile);
+  checkPair(input, certFile, keyFile);
   if (certFile === undefined && keyFile === undefined) {
     return clientCaFile === undefined ? undefined : input.fail('clientCaFile', 'needs certFile and keyFile beside it');
   }
-  if (certFile === undefined) return input.fail('certFile', 'is missing: keyFile is stated');
-  if (keyFile === undefined) return input.fail('keyFile', 'is missing: certFile is stated');
-  if (cert !== undefined && key !== undefined) checkIdentity(input, cert, key);
+  if (certFile === undefined || keyFile === undefined) return undefined;
   return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
-}
-
-interface PemFile<T> {
-  readonly text: string;
-  readonly value: T;
-}
-
-function toCertificate(text: string): X509Certificate {
-  return new X509Certificate(text);
-}
-
-/** Read and parse a file: a listener would find out only when it is too late to keep everything as it was. */
-function readPem<T>(
-  input: InputObject,
-  field: string,
-  path: string,
-  what: string,
-  parse: (text: string) => T,
-): PemFile<T> | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (thrown) {
-    return input.fail(field, `cannot be read: ${errorMessage(thrown)}`);
-  }
-  try {
-    return { text, value: parse(text) };
-  } catch (thrown) {
-    return input.fail(field, `holds no ${what} in PEM that can be used: ${errorMessage(thrown)}`);
-  }
-}
-
-function checkIdentity(input: InputObject, cert: PemFile<X509Certificate>, key: PemFile<KeyObject>): void {
-  if (!cert.value.checkPrivateKey(key.value)) {
-    input.fail('keyFile', 'does not belong to the certificate');
-    return;
-  }
-  try {
-    createSecureContext({ cert: cert.text, key: key.text });
-  } catch (thrown) {
-    input.fail('certFile', `cannot be used: ${errorMessage(thrown)}`);
-  }
 }
 
 function readAllowHosts(input: InputObject): readonly string[] {

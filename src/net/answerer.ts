@@ -16,6 +16,6 @@ export type BatchAnswerer = (slot: Uint8Array, length: number, out: Uint8Array, 
 export interface Deferred {
   /** FORWARD: have the query asked upstream. `reply` is called once at most, after this returned, with a message that the transport takes. */
   forward(query: Uint8Array, transport: Transport, client: Client, reply: (message: Uint8Array) => void): void;
-  /** TRANSFER: the messages of the zone, each taken when there is room for it. */
-  transfer(query: Uint8Array, client: Client): Iterator<Uint8Array>;
+  /** TRANSFER: the messages of the zone, each taken when there is room for it; undefined: let others go on first. */
+  transfer(query: Uint8Array, client: Client): Iterator<Uint8Array | undefined, void>;
 }

@@ -1,22 +1,14 @@
 // dns-listener.ts -- UDP and TCP on one endpoint, opened and closed together
 
-import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../base/ip.ts';
-import type { Logger } from '../base/log.ts';
-import type { Answerer, Deferred } from './answerer.ts';
-import { TcpListener } from './tcp.ts';
+import { TcpListener, type TcpOptions } from './tcp.ts';
 import { UdpListener } from './udp.ts';
 import type { OpenUdp, UdpSide } from './udp-side.ts';
 
 /** Tries to find a port that is free for both transports when the system may choose it. */
 const PORT_ATTEMPTS = 8;
 
-export interface DnsListenerOptions {
-  readonly answer: Answerer;
-  /** Without it, no answerer may come to such verdicts. */
-  readonly deferred?: Deferred | undefined;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface DnsListenerOptions extends Omit<TcpOptions, 'tls'> {
   /** Of node:dgram: a datagram was dropped because it came from port 0. */
   readonly onPortZero?: () => void;
   /** Without it, UDP is node:dgram's. */

@@ -6,6 +6,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { BatchAnswerer } from './answerer.ts';
 import { CONTROL, type ShardReport, type SocketNews } from './shard-pool.ts';
+import type { AskedDatagram } from './shard-questions.ts';
 import { POLLIN, type SocketCalls } from './socket-calls.ts';
 import { UdpBatch } from './udp-batch.ts';
 
@@ -25,6 +26,8 @@ export interface ShardLoopOptions {
   onBatch(): void;
   /** A datagram was dropped because it came from port 0. */
   onPortZero(): void;
+  /** A datagram that others answer. Returns the length of a reply in `out` after all, when they cannot. */
+  onForward(asked: AskedDatagram, out: Uint8Array): number;
 }
 
 /** Runs until the stop flag is up. Throws when a socket is broken: the pool then starts a shard in its place. */
@@ -97,8 +100,8 @@ export class ShardLoop {
 
   #take(news: SocketNews): void {
     if (news.op === 'listen') {
-      const { calls, onPortZero } = this.#options;
-      this.#sockets.set(news.descriptor.fd, new UdpBatch(calls, news.descriptor, onPortZero));
+      const { calls } = this.#options;
+      this.#sockets.set(news.descriptor.fd, new UdpBatch(calls, news.descriptor, this.#options));
       this.#layOutDescriptors();
     } else if (news.op === 'unlisten') this.#leaving.push(news.fd);
     else this.#options.onNews(news);

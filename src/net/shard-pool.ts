@@ -8,6 +8,15 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { errorMessage } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
+import type { Client } from '../nameserver/client.ts';
+import {
+  type AskedDatagram,
+  type AskedReport,
+  askerOf,
+  createQuestionMemory,
+  DatagramSender,
+  takenIn,
+} from './shard-questions.ts';
 import type { SocketCalls } from './socket-calls.ts';
 import { isStillOpen, openUdpDescriptor, type UdpDescriptor } from './udp-descriptor.ts';
 import type { UdpSide } from './udp-side.ts';
@@ -20,6 +29,8 @@ export interface ShardStart {
   readonly number: number;
   readonly control: SharedArrayBuffer;
   readonly port: MessagePort;
+  /** Counts the questions on their way to the main thread. */
+  readonly questions: SharedArrayBuffer;
   /** Whatever the composition root of the shard needs beside. */
   readonly extra: unknown;
 }
@@ -34,7 +45,9 @@ export type ShardReport =
   /** It has taken in a request to stop listening, and answered what had come. */
   | { readonly unlistened: number }
   /** Answering failed, for this reason. Not said of every query, or a flood of them would be a flood of these. */
-  | { readonly failure: string };
+  | { readonly failure: string }
+  /** A question for others to answer. */
+  | AskedReport;
 
 export interface ShardPoolOptions {
   readonly calls: SocketCalls;
@@ -50,6 +63,8 @@ export interface ShardPoolOptions {
   extra(number: number): unknown;
   /** Everything a new shard has to know, as news. */
   briefing(): Iterable<unknown>;
+  /** FORWARD: have a query asked upstream. Without it, no shard may come to such verdicts. */
+  readonly forward?: (query: Uint8Array, client: Client, reply: (message: Uint8Array) => void) => void;
   /** A shard died and was replaced. */
   onReplaced(): void;
 }
@@ -68,6 +83,10 @@ interface Listener {
   readonly endpoint: Endpoint;
   /** By shard; undefined while a lost one cannot be opened anew. */
   readonly descriptors: (UdpDescriptor | undefined)[];
+  /** Questions that came in there and wait for their answers. */
+  waiting: number;
+  /** Called when there are none any more. */
+  onIdle: () => void;
 }
 
 /**
@@ -89,6 +108,9 @@ export class ShardPool {
   readonly control = new Int32Array(new SharedArrayBuffer(CONTROL.WORDS * 4));
   readonly #shards: Shard[] = [];
   readonly #listeners = new Set<Listener>();
+  /** Those that nobody listens at any more, and that have answers to give yet. */
+  readonly #left = new Set<Listener>();
+  readonly #sender: DatagramSender;
   /** By shard, how often it died in a row. */
   readonly #deaths: number[];
   readonly #watch: NodeJS.Timeout;
@@ -96,6 +118,7 @@ export class ShardPool {
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
+    this.#sender = new DatagramSender(options.calls);
     this.#deaths = new Array(options.count).fill(0);
     this.#watch = setInterval(() => this.#lookAfterSockets(), options.watchMs ?? WATCH_MS).unref();
     try {
@@ -136,7 +159,7 @@ export class ShardPool {
       for (const { fd } of descriptors) calls.close(fd);
       throw error;
     }
-    const listener = { endpoint: bound, descriptors };
+    const listener: Listener = { endpoint: bound, descriptors, waiting: 0, onIdle: () => {} };
     this.#listeners.add(listener);
     for (const [i, shard] of this.#shards.entries()) listen(shard, descriptors[i]!);
     Atomics.add(this.control, CONTROL.NEWS, 1);
@@ -147,11 +170,40 @@ export class ShardPool {
   /** Stop listening on an endpoint: what has arrived is answered, then the sockets are closed. */
   async #unlisten(listener: Listener): Promise<void> {
     if (!this.#listeners.delete(listener)) return;
+    this.#left.add(listener);
     const left = listener.descriptors.map((each, i) => each && this.#leave(this.#shards[i]!, each.fd));
     Atomics.add(this.control, CONTROL.NEWS, 1);
     await Promise.all(left);
+    await this.#idle(listener);
+    this.#left.delete(listener);
     const { calls } = this.#options;
     for (const each of listener.descriptors) if (each !== undefined && isStillOpen(calls, each)) calls.close(each.fd);
+  }
+
+  /** Resolves when what came in there is answered, or has had its time. */
+  async #idle(listener: Listener): Promise<void> {
+    if (listener.waiting === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      listener.onIdle = resolve;
+      timer = setTimeout(resolve, this.#leaveTimeoutMs);
+    });
+    clearTimeout(timer);
+  }
+
+  /** A question of a shard; its answer leaves through the socket that it came in at, if that is still there. */
+  #forward(asked: AskedDatagram): void {
+    const at = (listener: Listener): UdpDescriptor | undefined =>
+      listener.descriptors.find((each) => each?.fd === asked.fd);
+    const listener = [...this.#listeners, ...this.#left].find((each) => at(each) !== undefined);
+    const descriptor = listener === undefined ? undefined : at(listener);
+    const { forward } = this.#options;
+    if (listener === undefined || descriptor === undefined || forward === undefined) return;
+    listener.waiting++;
+    forward(asked.query, askerOf(asked, descriptor.family), (message) => {
+      if (isStillOpen(this.#options.calls, descriptor)) this.#sender.send(descriptor, asked, message);
+      if (--listener.waiting === 0) listener.onIdle();
+    });
   }
 
   /** Stop listening everywhere, then stop all shards. */
@@ -192,10 +244,12 @@ export class ShardPool {
 
   #start(number: number): Shard {
     const { port1, port2 } = new MessageChannel();
+    const questions = createQuestionMemory();
     const start: ShardStart = {
       number,
       control: this.control.buffer as SharedArrayBuffer,
       port: port2,
+      questions,
       extra: this.#options.extra(number),
     };
     const worker = startWorker(this.#options.script, start, [port2]);
@@ -206,7 +260,10 @@ export class ShardPool {
       this.#options.log.error({ shard: number, reason: errorMessage(error) }, 'a UDP shard failed');
     });
     port1.on('message', (report: ShardReport) => {
-      if ('unlistened' in report) leaving.get(report.unlistened)?.();
+      if ('asked' in report) {
+        takenIn(questions);
+        this.#forward(report.asked);
+      } else if ('unlistened' in report) leaving.get(report.unlistened)?.();
       else this.#options.log.error({ shard: number, reason: report.failure }, 'a query could not be answered');
     });
     port1.unref();

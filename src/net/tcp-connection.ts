@@ -1,62 +1,99 @@
-// tcp-connection.ts -- one DNS client over TCP: length-prefixed messages, pipelined, answered in order (RFC 7766)
+// tcp-connection.ts -- one DNS client over TCP or TLS: length-prefixed messages, pipelined (RFC 7766)
 //
-// At most one incomplete message is buffered. While the client does not take its replies, a zone is sent, or too many
-// questions wait for an upstream, nothing more is read from it, so what a connection can make us hold is bounded.
+// At most one incomplete message is buffered, beside what one read brought. While the client does not take its replies,
+// a zone is sent, or too many questions wait for an upstream, nothing more is read from it. Replies come in the order of
+// their questions, but for those that an upstream has to be asked for.
 
 import type { Socket } from 'node:net';
-import type { Clock } from '../base/clock.ts';
-import { AddressClient } from '../nameserver/client.ts';
-import { FORWARD, TRANSFER } from '../nameserver/verdict.ts';
+import { FORWARD, NO_REPLY, TRANSFER } from '../nameserver/verdict.ts';
 import type { Answerer, Deferred } from './answerer.ts';
+import type { ConnectionClient } from './connection-client.ts';
+import {
+  type ConnectionTable,
+  DRAIN_MS,
+  type DropCause,
+  type Seat,
+  type StreamLimits,
+  type StreamTransport,
+} from './connection-table.ts';
+import { InputOctets } from './input-octets.ts';
 
 const MAX_MESSAGE = 65535;
 /** Questions of one connection that wait for an upstream at once. */
 const MAX_FORWARDED = 32;
-/** Shared by all connections: a query is answered before the next one is looked at. */
-const REPLY = new Uint8Array(2 + MAX_MESSAGE);
+/** Questions of one connection that are answered in one turn of the event loop. */
+const MESSAGES_PER_TURN = 16;
+/** Of a zone: they are much longer. */
+const ZONE_MESSAGES_PER_TURN = 4;
+/** Replies are sent together until they are as long. */
+const GATHERED_BYTES = 16 * 1024;
+/** Shared by all connections: what is gathered is sent before anybody else's turn. */
+const GATHERED = new Uint8Array(GATHERED_BYTES + 2 + MAX_MESSAGE);
 
 export interface TcpConnectionOptions {
   readonly answer: Answerer;
   /** Without it, no answerer may come to such verdicts. */
   readonly deferred?: Deferred | undefined;
-  readonly clock: Clock;
-  readonly transport: 'tcp' | 'tls';
+  readonly table: ConnectionTable;
+  readonly transport: StreamTransport;
+  readonly client: ConnectionClient;
+  /** What connections of one source are counted under; undefined: not at all. */
+  readonly source: string | undefined;
+  readonly onClose: () => void;
 }
 
-export class TcpConnection {
+export class TcpConnection implements Seat {
   readonly #socket: Socket;
   readonly #options: TcpConnectionOptions;
-  readonly #client: AddressClient;
+  readonly #input = new InputOctets();
   /** The zone that is being sent. */
-  #transfer: Iterator<Uint8Array> | undefined;
+  #transfer: ReturnType<Deferred['transfer']> | undefined;
   #forwarded = 0;
-  /** Octets received and not yet answered: part of a message, or more when reading is paused. */
-  #pending: Buffer = Buffer.alloc(0);
+  /** Octets in GATHERED. */
+  #gathered = 0;
   #ended = false;
   /** When we said that we are done; what comes in after is thrown away. */
-  finishedSinceMs: number | undefined;
+  #finishedSinceMs: number | undefined;
   /** When a whole query last came in: dribbling octets does not count as activity. */
-  lastQueryMs: number;
+  #activeMs: number;
+  #hasAsked = false;
   /** Since when replies have been waiting for the client; undefined when none are. */
-  blockedSinceMs: number | undefined;
+  #blockedSinceMs: number | undefined;
+  #isPaused = false;
+  /** Messages that were answered the last time. */
+  #answered = 0;
 
-  constructor(socket: Socket, options: TcpConnectionOptions) {
-    this.#socket = socket;
+  /** `read` begins to read the connection: it calls what it is given with all that comes. */
+  constructor(read: (receive: (octets: Uint8Array) => boolean) => Socket, options: TcpConnectionOptions) {
     this.#options = options;
-    // While the socket is open: afterwards it does not know any more.
-    this.#client = new AddressClient(socket.remoteAddress);
-    this.lastQueryMs = options.clock.monotonicMs();
+    this.#activeMs = options.table.clock.monotonicMs();
+    const socket = read((octets) => this.#receive(octets));
+    this.#socket = socket;
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#receive(chunk as Buffer));
-    socket.on('drain', () => this.#resume());
     socket.on('end', () => this.#end());
     // Resets and the like end in 'close'; there is nobody to tell.
     socket.on('error', () => {});
+    socket.on('close', () => {
+      options.table.remove(this);
+      this.#input.clear();
+      this.#transfer?.return?.();
+      this.#transfer = undefined;
+      options.onClose();
+    });
+    options.table.add(this);
+  }
+
+  get transport(): StreamTransport {
+    return this.#options.transport;
+  }
+
+  get source(): string | undefined {
+    return this.#options.source;
   }
 
   /** Is a message under way in either direction? */
-  get isBusy(): boolean {
-    return this.#pending.length > 0 || this.blockedSinceMs !== undefined || this.#isWaiting;
+  get #isBusy(): boolean {
+    return this.#input.length > 0 || this.#blockedSinceMs !== undefined || this.#isWaiting;
   }
 
   /** Is a reply still to come that is not there yet? */
@@ -66,12 +103,24 @@ export class TcpConnection {
 
   /** May the next query be looked at? */
   get #mayGoOn(): boolean {
-    return this.blockedSinceMs === undefined && this.#transfer === undefined && this.#forwarded < MAX_FORWARDED;
+    return this.#blockedSinceMs === undefined && this.#transfer === undefined && this.#forwarded < MAX_FORWARDED;
   }
 
   /** Drop the connection at once. */
   destroy(): void {
+    this.#options.table.remove(this);
     this.#socket.destroy();
+  }
+
+  /** Drop the connection at once, and count it. */
+  drop(cause: DropCause): void {
+    this.#options.table.dropped(cause);
+    this.destroy();
+  }
+
+  /** It has held memory for longer than any other, and there is too little. */
+  giveWay(): void {
+    this.drop('memory');
   }
 
   /**
@@ -79,105 +128,192 @@ export class TcpConnection {
    * unread resets the connection and may cost the client the replies; `destroy` ends that.
    */
   finish(): void {
-    if (this.finishedSinceMs !== undefined) return;
-    this.finishedSinceMs = this.#options.clock.monotonicMs();
-    this.#pending = Buffer.alloc(0);
+    if (this.#finishedSinceMs !== undefined) return;
+    this.#finishedSinceMs = this.#options.table.clock.monotonicMs();
+    this.#input.clear();
+    this.#options.table.turns.remove(this);
     this.#socket.end();
     this.#socket.resume();
   }
 
-  #receive(chunk: Buffer): void {
-    if (this.finishedSinceMs !== undefined) return;
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    this.#answerPending();
+  /** End what has taken too long. */
+  lookAtClock(nowMs: number, limits: StreamLimits): void {
+    const silentMs = nowMs - this.#activeMs;
+    if (nowMs - (this.#finishedSinceMs ?? nowMs) > DRAIN_MS) this.destroy();
+    else if (nowMs - (this.#blockedSinceMs ?? nowMs) > limits.writeTimeoutMs) this.drop('unread');
+    else if (this.#finishedSinceMs !== undefined || this.#isWaiting) return;
+    else if (silentMs > (this.#hasAsked ? limits.idleTimeoutMs : limits.firstQueryTimeoutMs)) {
+      if (this.#isBusy) this.drop('idle');
+      else {
+        this.#options.table.dropped('idle');
+        this.finish();
+      }
+    }
   }
 
-  #resume(): void {
-    this.blockedSinceMs = undefined;
-    if (this.finishedSinceMs !== undefined) return;
-    this.#sendTransfer();
-    this.#goOn();
+  /** Go on with the zone, or answer a few of the questions that are there already. */
+  takeTurn(): void {
+    if (this.#finishedSinceMs !== undefined || this.#socket.destroyed) return;
+    if (this.#transfer !== undefined && this.#blockedSinceMs === undefined) this.#sendTransfer();
+    if (this.#mayGoOn) this.#input.drop(this.#answerFrom(this.#input.view(), MESSAGES_PER_TURN));
+    this.#lookAround();
   }
 
-  #goOn(): void {
-    if (this.finishedSinceMs !== undefined || !this.#mayGoOn) return;
-    this.#socket.resume();
-    this.#answerPending();
+  /** Take what came in; says whether to go on reading. */
+  #receive(octets: Uint8Array): boolean {
+    if (this.#finishedSinceMs !== undefined) return true;
+    let used = 0;
+    // Most messages come whole and alone, and are answered where they are.
+    if (this.#input.length === 0 && this.#mayGoOn) used = this.#answerAtOnce(octets);
+    if (this.#socket.destroyed) return false;
+    const had = this.#input.length;
+    this.#input.append(octets.subarray(used));
+    if (had > 0 && this.#mayGoOn && this.#hasWholeMessage) this.#input.drop(this.#answerAtOnce(this.#input.view()));
+    return this.#lookAround();
   }
 
+  /** See to what comes next; says whether to go on reading. */
+  #lookAround(): boolean {
+    const { table, client } = this.#options;
+    if (this.#socket.destroyed) return false;
+    table.held.set(this, this.#input.capacity + (this.#blockedSinceMs === undefined ? 0 : this.#socket.writableLength));
+    if (this.#socket.destroyed) return false;
+    if (this.#finishedSinceMs !== undefined) return true;
+    const hasTurn = this.#mayGoOn ? this.#hasWholeMessage : this.#transfer !== undefined && !this.#isBlocked;
+    if (hasTurn) table.turns.add(this);
+    if (hasTurn || !this.#mayGoOn) {
+      this.#isPaused = true;
+      this.#socket.pause();
+      return false;
+    }
+    if (this.#ended && !this.#isWaiting) this.#socket.end();
+    else if (client.isToldToGo && !this.#isBusy) this.finish();
+    else if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#socket.resume();
+    }
+    return true;
+  }
+
+  get #isBlocked(): boolean {
+    return this.#blockedSinceMs !== undefined;
+  }
+
+  get #hasWholeMessage(): boolean {
+    const { length } = this.#input;
+    if (length < 2) return false;
+    const announced = this.#input.view().readUInt16BE(0);
+    return announced === 0 || length >= 2 + announced;
+  }
+
+  /** The client will ask no more. */
   #end(): void {
     this.#ended = true;
-    this.#endWhenDone();
+    this.#lookAround();
   }
 
-  #answerPending(): void {
+  /** As many as all connections together are allowed in this turn. */
+  #answerAtOnce(octets: Uint8Array): number {
+    const { turns } = this.#options.table;
+    const used = this.#answerFrom(octets, Math.min(MESSAGES_PER_TURN, turns.allowance));
+    turns.spend(this.#answered);
+    return used;
+  }
+
+  /** Answer the messages at the beginning of `octets`, as many as may be; returns the octets they have. */
+  #answerFrom(octets: Uint8Array, most: number): number {
     let at = 0;
-    const pending = this.#pending;
-    while (this.#mayGoOn && pending.length - at >= 2) {
-      const length = pending.readUInt16BE(at);
+    this.#answered = 0;
+    for (; this.#answered < most && this.#mayGoOn && octets.length - at >= 2; this.#answered++) {
+      const length = (octets[at]! << 8) | octets[at + 1]!;
       if (length === 0) {
+        this.#flush();
         this.destroy();
-        return;
+        return octets.length;
       }
-      if (pending.length - at < 2 + length) break;
-      this.#answerOne(pending.subarray(at + 2, at + 2 + length));
+      if (octets.length - at < 2 + length) break;
+      this.#answerOne(octets.subarray(at + 2, at + 2 + length));
       at += 2 + length;
     }
-    // A copy of the rest, so that a long-gone chunk is not kept alive by its tail.
-    if (at > 0) this.#pending = Buffer.from(pending.subarray(at));
-    if (!this.#mayGoOn) this.#socket.pause();
-    this.#endWhenDone();
+    this.#flush();
+    if (at > 0) this.#touch();
+    return at;
   }
 
-  /** The client will ask no more, and has all its replies. */
-  #endWhenDone(): void {
-    if (this.#ended && this.blockedSinceMs === undefined && !this.#isWaiting) this.#socket.end();
+  #touch(): void {
+    const { table } = this.#options;
+    this.#activeMs = table.clock.monotonicMs();
+    this.#hasAsked = true;
+    table.touch(this);
   }
 
   #answerOne(query: Uint8Array): void {
-    const { answer, clock, transport, deferred } = this.#options;
-    this.lastQueryMs = clock.monotonicMs();
-    const length = answer(query, transport, REPLY.subarray(2), this.#client);
-    if (length > 0) this.#send(length);
-    else if (length === FORWARD) this.#forward(Uint8Array.from(query));
+    const { answer, transport, deferred, client } = this.#options;
+    const length = answer(query, transport, GATHERED.subarray(this.#gathered + 2), client);
+    if (length > 0) this.#gather(length);
+    if (length >= NO_REPLY || deferred === undefined) return;
+    // Others' code runs now: what is gathered would not be safe.
+    this.#flush();
+    if (length === FORWARD) this.#forward(Uint8Array.from(query), deferred);
     else if (length === TRANSFER) {
-      this.#transfer = deferred?.transfer(Uint8Array.from(query), this.#client);
+      this.#transfer = deferred.transfer(Uint8Array.from(query), client);
       this.#sendTransfer();
     }
   }
 
-  #forward(query: Uint8Array): void {
-    const { deferred, transport } = this.#options;
+  #forward(query: Uint8Array, deferred: Deferred): void {
+    const { transport, client } = this.#options;
     this.#forwarded++;
-    deferred?.forward(query, transport, this.#client, (message) => {
+    deferred.forward(query, transport, client, (message) => {
       this.#forwarded--;
       if (!this.#socket.writable) return;
-      REPLY.set(message, 2);
-      this.#send(message.length);
-      this.#goOn();
-      this.#endWhenDone();
+      this.#activeMs = this.#options.table.clock.monotonicMs();
+      GATHERED.set(message, 2);
+      this.#gather(message.length);
+      this.#flush();
+      this.#lookAround();
     });
   }
 
-  /** As many messages of the zone as the client takes. */
+  /** Some messages of the zone, if the client takes as many; they are made when there is room for them. */
   #sendTransfer(): void {
-    while (this.#transfer !== undefined && this.blockedSinceMs === undefined) {
+    for (let left = ZONE_MESSAGES_PER_TURN; left > 0 && this.#transfer !== undefined && !this.#isBlocked; left--) {
       const { value, done } = this.#transfer.next();
       if (done) this.#transfer = undefined;
+      else if (value === undefined) break;
       else {
-        REPLY.set(value, 2);
-        this.#send(value.length);
+        GATHERED.set(value, this.#gathered + 2);
+        this.#gather(value.length);
       }
     }
+    this.#flush();
+    this.#touch();
   }
 
-  /** Send the first `length` octets that stand in REPLY, behind their length. */
-  #send(length: number): void {
-    REPLY[0] = length >>> 8;
-    REPLY[1] = length & 0xff;
-    // Length and message in one segment (RFC 7766 section 8).
-    if (this.#socket.write(Buffer.from(REPLY.subarray(0, 2 + length)))) return;
-    this.blockedSinceMs = this.#options.clock.monotonicMs();
-    this.#socket.pause();
+  /** The reply of `length` octets stands in GATHERED, behind room for its length. */
+  #gather(length: number): void {
+    GATHERED[this.#gathered] = length >>> 8;
+    GATHERED[this.#gathered + 1] = length & 0xff;
+    this.#gathered += 2 + length;
+    if (this.#gathered >= GATHERED_BYTES) this.#flush();
   }
+
+  /** Send what is gathered: length and message in one piece (RFC 7766 section 8), and few small ones. */
+  #flush(): void {
+    if (this.#gathered === 0) return;
+    const socket = this.#socket;
+    // Small ones share their memory, which makes far less garbage.
+    const octets = Buffer.allocUnsafe(this.#gathered);
+    octets.set(GATHERED.subarray(0, this.#gathered));
+    this.#gathered = 0;
+    socket.write(octets, this.#written);
+    // The system did not take it all at once.
+    if (socket.writableLength > 0) this.#blockedSinceMs ??= this.#options.table.clock.monotonicMs();
+  }
+
+  readonly #written = (): void => {
+    if (this.#blockedSinceMs === undefined || this.#socket.writableLength > 0) return;
+    this.#blockedSinceMs = undefined;
+    this.#lookAround();
+  };
 }

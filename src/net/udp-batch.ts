@@ -3,7 +3,9 @@
 // Everything is laid out once: slots for queries, replies, peers and control data, and the arrays of mmsghdr that point
 // at them. Answering a datagram allocates nothing. A reply goes to the peer of the same slot, where the system put it.
 
+import { FORWARD } from '../nameserver/verdict.ts';
 import type { BatchAnswerer } from './answerer.ts';
+import type { AskedDatagram } from './shard-questions.ts';
 import { SockaddrClient } from './sockaddr-client.ts';
 import { EAGAIN, EINTR, ENOBUFS, ENOMEM, MSG_DONTWAIT, MSG_WAITFORONE, type SocketCalls } from './socket-calls.ts';
 import type { UdpDescriptor } from './udp-descriptor.ts';
@@ -33,10 +35,20 @@ const VECTOR_WORDS = VECTOR_BYTES / 4;
 /** Nothing came, or there is no memory at the moment: nothing is wrong with the socket. */
 const PASSING: ReadonlySet<number> = new Set([EAGAIN, EINTR, ENOMEM, ENOBUFS]);
 
+/** What is done beside answering. */
+export interface UdpBatchEvents {
+  /** A datagram came from port 0, where nobody can be answered. */
+  onPortZero(): void;
+  /** A datagram that others answer. Returns the length of a reply in `out` after all, when they cannot. */
+  onForward(asked: AskedDatagram, out: Uint8Array): number;
+}
+
+const NO_EVENTS: UdpBatchEvents = { onPortZero: () => {}, onForward: () => 0 };
+
 /** One socket with its buffers; lives as long as the shard, so that C may hold pointers into it. */
 export class UdpBatch {
   readonly #calls: SocketCalls;
-  readonly #onPortZero: () => void;
+  readonly #events: UdpBatchEvents;
   readonly #fd: number;
   readonly #controlBytes: number;
   readonly #nameBytes: number;
@@ -56,10 +68,9 @@ export class UdpBatch {
   /** How many headers the last receive may have written to. */
   #touched = 0;
 
-  /** `onPortZero` is told of each datagram that came from port 0, where nobody can be answered. */
-  constructor(calls: SocketCalls, descriptor: UdpDescriptor, onPortZero: () => void = () => {}) {
+  constructor(calls: SocketCalls, descriptor: UdpDescriptor, events: UdpBatchEvents = NO_EVENTS) {
     this.#calls = calls;
-    this.#onPortZero = onPortZero;
+    this.#events = events;
     this.#fd = descriptor.fd;
     this.#nameBytes = descriptor.family === 4 ? 16 : 28;
     this.#client = new SockaddrClient(this.#names, descriptor.family);
@@ -118,17 +129,31 @@ export class UdpBatch {
     const nameAt = i * NAME_BYTES;
     // Nobody receives at port 0.
     if (this.#names[nameAt + 2] === 0 && this.#names[nameAt + 3] === 0) {
-      this.#onPortZero();
+      this.#events.onPortZero();
       return false;
     }
     const received = this.#words[i * HEADER_WORDS + MESSAGE_LENGTH]!;
     this.#client.at = nameAt;
-    const length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!, this.#client);
-    if (length <= 0) return false;
+    let length = answer(this.#querySlots[i]!, received, this.#replySlots[reply]!, this.#client);
+    if (length <= 0) {
+      if (length !== FORWARD) return false;
+      length = this.#events.onForward(this.#asked(i, received), this.#replySlots[reply]!);
+      if (length === 0) return false;
+    }
     this.#vectorWords[(BATCH + reply) * VECTOR_WORDS + VECTOR_LENGTH] = length;
     if (reply !== i) this.#names.copyWithin(reply * NAME_BYTES, nameAt, nameAt + this.#nameBytes);
     if (this.#controlBytes > 0) this.#returnControl(i, reply);
     return true;
+  }
+
+  /** Query `i`, copied, with all that a reply needs. */
+  #asked(i: number, length: number): AskedDatagram {
+    const nameAt = i * NAME_BYTES;
+    const controlLength = this.#controlBytes === 0 ? 0 : this.#words[i * HEADER_WORDS + CONTROL_LENGTH]!;
+    const control = this.#controls.slice(i * CONTROL_BYTES, i * CONTROL_BYTES + controlLength);
+    if (controlLength > 0) this.#leaveInterface(control, 0);
+    const query = this.#querySlots[i]!.slice(0, length);
+    return { fd: this.#fd, query, peer: this.#names.slice(nameAt, nameAt + this.#nameBytes), control };
   }
 
   /**
@@ -140,11 +165,16 @@ export class UdpBatch {
     const at = reply * CONTROL_BYTES;
     if (reply !== i) this.#controls.copyWithin(at, i * CONTROL_BYTES, i * CONTROL_BYTES + length);
     this.#words[(BATCH + reply) * HEADER_WORDS + CONTROL_LENGTH] = length;
+    this.#leaveInterface(this.#controls, at);
+  }
+
+  /** Let the system choose the interface of control data at an offset. */
+  #leaveInterface(control: Uint8Array, at: number): void {
     const isIpv4 = this.#nameBytes === 16;
     const interfaceAt = at + 16 + (isIpv4 ? 0 : 16);
     // A link-local address means nothing without its interface; for the others routing decides.
-    const isLinkLocal = !isIpv4 && this.#controls[at + 16] === 0xfe && (this.#controls[at + 17]! & 0xc0) === 0x80;
-    if (!isLinkLocal) this.#controls.fill(0, interfaceAt, interfaceAt + 4);
+    const isLinkLocal = !isIpv4 && control[at + 16] === 0xfe && (control[at + 17]! & 0xc0) === 0x80;
+    if (!isLinkLocal) control.fill(0, interfaceAt, interfaceAt + 4);
   }
 
   #send(count: number): void {

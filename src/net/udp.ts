@@ -16,6 +16,8 @@ import type { UdpSide } from './udp-side.ts';
 /** Room for bursts while the event loop is busy; the system caps it at net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const MAX_REPLY = 65535;
+/** How long a listener that is closed waits for the replies of upstreams. */
+const MAX_LAST_REPLIES_MS = 5000;
 
 export interface UdpOptions {
   readonly answer: Answerer;
@@ -35,6 +37,9 @@ export class UdpListener implements UdpSide {
   #reply = Buffer.allocUnsafeSlow(MAX_REPLY);
   #endpoint: Endpoint;
   #closed = false;
+  /** Questions that wait for an upstream. */
+  #forwarded = 0;
+  #onIdle: () => void = () => {};
 
   private constructor(endpoint: Endpoint, options: UdpOptions) {
     this.#endpoint = endpoint;
@@ -83,8 +88,21 @@ export class UdpListener implements UdpSide {
   async close(): Promise<void> {
     this.#closed = true;
     const sockets = [...this.#sockets.values()];
+    for (const socket of sockets) socket.removeAllListeners('message');
+    await this.#lastReplies();
     this.#sockets.clear();
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve))));
+  }
+
+  /** Resolves when what is asked upstream is answered, or has had its time. */
+  async #lastReplies(): Promise<void> {
+    if (this.#forwarded === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+      timer = setTimeout(resolve, MAX_LAST_REPLIES_MS);
+    });
+    clearTimeout(timer);
   }
 
   #wanted(): string[] {
@@ -154,8 +172,10 @@ export class UdpListener implements UdpSide {
   }
 
   #forward(socket: dgram.Socket, query: Uint8Array, { address, port }: dgram.RemoteInfo): void {
+    this.#forwarded++;
     this.#options.deferred?.forward(query, 'udp', new AddressClient(address), (message) => {
       if ([...this.#sockets.values()].includes(socket)) socket.send(message, port, address);
+      if (--this.#forwarded === 0) this.#onIdle();
     });
   }
 }

@@ -2,28 +2,38 @@
 //
 // It is told of the registry's changes and of reloads, and goes on answering whatever becomes of the rest.
 
+import { randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import type { DnsConfig } from '../config/config.ts';
-import { formatName } from '../dns/name.ts';
+import { equalNames, formatName } from '../dns/name.ts';
 import { soaSerial } from '../dns/rdata/basic.ts';
 import { buildView } from '../nameserver/build-view.ts';
+import type { Client } from '../nameserver/client.ts';
 import { Cursors, createCursorMemory } from '../nameserver/cursors.ts';
 import { NameIndex } from '../nameserver/name-index.ts';
 import { QueryHandler } from '../nameserver/query.ts';
-import { QueryCounters } from '../nameserver/query-counters.ts';
+import { QueryCounters, type Transport } from '../nameserver/query-counters.ts';
+import type { QuerySettings } from '../nameserver/query-settings.ts';
+import { createRateLimitMemory } from '../nameserver/rate-limit.ts';
 import type { RegistryNames } from '../nameserver/registry-names.ts';
 import { ServicePlaces } from '../nameserver/service-places.ts';
 import { timedAnswers } from '../nameserver/timed-answers.ts';
-import { currentSoa, View, type ViewState } from '../nameserver/view.ts';
+import { currentSoa, isDynamic, View, type ViewState } from '../nameserver/view.ts';
+import type { ConnectionTable } from '../net/connection-table.ts';
+import { Forwarder } from '../net/forwarder.ts';
+import { LoneQueries } from '../net/lone-queries.ts';
 import type { Change } from '../registry/change.ts';
 import type { InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Zone } from '../zone/zone.ts';
-import { DnsListeners } from './listeners.ts';
+import { CookieSecrets } from './cookie-secrets.ts';
+import { forwarderSettings } from './forwarding.ts';
 import { Shards } from './shards.ts';
+import { Transfers } from './transfers.ts';
+import { Transports } from './transports.ts';
 import { querySettings, viewPlan } from './view-plan.ts';
 
 export interface DataPlaneOptions {
@@ -31,42 +41,90 @@ export interface DataPlaneOptions {
   readonly log: Logger;
   /** As the server is started; `setView` exchanges all but the workers. */
   readonly dns: DnsConfig;
+  /** Of this program. */
+  readonly version: string;
 }
 
 export class DataPlane {
   readonly places = new ServicePlaces();
   /** Undefined when node:dgram answers UDP on the main thread. */
   readonly shards: Shards | undefined;
+  /** Asks for names outside every zone. */
+  readonly forwarder: Forwarder;
+  /** Zones on their way to secondaries. */
+  readonly transfers: Transfers;
   readonly #counters = new QueryCounters();
   readonly #cursors: Cursors;
   readonly #index = new NameIndex();
   /** Why there are no shards. */
   readonly #noShards: string | undefined;
   readonly #query: QueryHandler;
-  readonly #listeners: DnsListeners;
+  readonly #transports: Transports;
+  readonly #lone: LoneQueries;
+  readonly #cookieSecrets: CookieSecrets;
+  readonly #version: string;
+  readonly #clock: Clock;
+  #dns: DnsConfig;
   #registry: Registry | undefined;
+  /** Added to the registry's sequence for the serials of zones: reloads change zones as well. */
+  #serialBase = 0;
 
-  constructor({ clock, log, dns }: DataPlaneOptions) {
+  constructor({ clock, log, dns, version }: DataPlaneOptions) {
+    this.#clock = clock;
+    this.#dns = dns;
+    this.#version = version;
+    this.#cookieSecrets = new CookieSecrets(clock, () => this.#takeSettings());
     const cursorMemory = createCursorMemory();
+    const limits = { memory: createRateLimitMemory(), seed: randomInt(2 ** 32) };
     this.#cursors = new Cursors(cursorMemory);
     this.#query = new QueryHandler(new View([]), {
       random: systemRandom,
       counters: this.#counters,
+      limits,
       placeOf: (service) => this.places.of(service),
-      settings: querySettings(dns),
+      settings: this.#settings,
       onFailure: (error) => log.error({ err: error }, 'a query could not be answered'),
     });
+    this.transfers = new Transfers({
+      log,
+      view: () => this.view,
+      state: () => this.state,
+      services: () => this.#registry?.services() ?? [],
+      maxUdpSize: () => this.#dns.maxUdpSize,
+    });
     const { places } = this;
-    const shards = Shards.start({ workers: dns.workers, cursorMemory, places, log });
+    const forwarder = this.#makeForwarder(clock, log);
+    this.forwarder = forwarder;
+    const shards = Shards.start({
+      workers: dns.workers,
+      cursorMemory,
+      limits,
+      places,
+      log,
+      forward: (query, client, reply) => this.#transports.forward(query, client, reply),
+    });
     this.shards = typeof shards === 'string' ? undefined : shards;
     this.#noShards = typeof shards === 'string' ? shards : undefined;
     const { pool } = this.shards ?? {};
     if (pool === undefined) log.info({ reason: this.#noShards }, 'UDP is answered on the main thread');
-    this.#listeners = new DnsListeners({
-      answer: timedAnswers(this.#query.respond.bind(this.#query), this.#counters, clock),
+    const answer = timedAnswers(
+      (query: Uint8Array, transport: Transport, out, client: Client) => {
+        this.#query.setTime(clock);
+        return this.#query.respond(query, transport, out, client);
+      },
+      this.#counters,
+      clock,
+    );
+    const forward = forwarder.forward.bind(forwarder);
+    this.#lone = new LoneQueries(answer, { forward });
+    this.#transports = new Transports({
+      dns,
+      answer,
+      deferred: { forward, transfer: (query) => this.transfers.open(query) },
       clock,
       log,
       onPortZero: () => this.#counters.dropped('port'),
+      onUnproxied: () => this.#counters.dropped('proxy'),
       ...(pool === undefined ? {} : { openUdp: async (endpoint) => pool.open(endpoint) }),
     });
   }
@@ -82,7 +140,17 @@ export class DataPlane {
 
   /** The endpoints really bound. */
   get endpoints(): Endpoint[] {
-    return this.#listeners.endpoints;
+    return this.#transports.endpoints;
+  }
+
+  /** Those of DNS over TLS. */
+  get tlsEndpoints(): Endpoint[] {
+    return this.#transports.tlsEndpoints;
+  }
+
+  /** Connections over TCP and TLS. */
+  get connections(): ConnectionTable {
+    return this.#transports.connections;
   }
 
   /** The counts of every thread that answers. */
@@ -92,7 +160,7 @@ export class DataPlane {
 
   /** Listen as configured, on nothing else. Rejects, with nothing changed, with CodedError `listen_failed`. */
   async listen(dns: DnsConfig): Promise<void> {
-    await this.#listeners.set(dns.listen);
+    await this.#transports.listen(dns);
   }
 
   /** Answer by this configuration and these zones from the next query on. */
@@ -104,18 +172,32 @@ export class DataPlane {
       serviceCount: () => this.#registry?.serviceCount ?? 0,
     };
     const plan = viewPlan(dns, zones);
-    const settings = querySettings(dns);
+    const before = this.view.zones;
+    this.#dns = dns;
+    this.#transports.configure(dns);
+    const settings = this.#settings;
     this.#query.setView(buildView(plan, names), settings);
     this.shards?.setView(plan, settings);
+    this.forwarder.set(forwarderSettings(dns));
+    this.#serialBase++;
+    this.setState({ serialOffset: this.#serialBase + (this.#registry?.sequence ?? 0) });
+    // Nothing is kept that an upstream said of a name which is ours now.
+    if (this.view.zones.some(({ zone }) => !before.some((each) => equalNames(each.zone.apex, zone.apex)))) {
+      this.forwarder.clearCache();
+    }
   }
 
-  /** Answer from what is registered, and from what becomes of it. Nothing counts as loaded yet. */
-  follow(registry: Registry): void {
+  /**
+   * Answer from what is registered, and from what becomes of it. Nothing counts as loaded yet. `keepsSequence`: the
+   * registry's sequence rises over restarts too; else the time of day has to see to it that serials do.
+   */
+  follow(registry: Registry, keepsSequence: boolean): void {
     this.#registry = registry;
+    if (!keepsSequence) this.#serialBase += Math.floor(this.#clock.wallMs() / 1000);
     // Shards first: they take it in while this thread does its own part.
     this.shards?.introduce(registry);
-    for (const { instance } of registry.instances()) this.#index.put(instance, undefined);
-    this.setState({ serialOffset: registry.sequence });
+    for (const state of registry.instances()) this.#index.put(state, undefined);
+    this.setState({ serialOffset: this.#serialBase + registry.sequence });
     registry.onChange((change) => this.#applyChange(change));
   }
 
@@ -148,26 +230,55 @@ export class DataPlane {
         apex: formatName(served.zone.apex),
         file: served.zone.file,
         serial: soaSerial(currentSoa(served, state).rdatas[0]!),
-        dynamic: served.domain !== undefined,
+        dynamic: isDynamic(served),
       })),
     };
   }
 
+  /** Answer a query that came by HTTP; it must not change any more. Undefined: there is to be no reply. */
+  answer(query: Uint8Array, client: Client): Promise<Uint8Array | undefined> {
+    return this.#lone.answer(query, client);
+  }
+
   /** Answer what has arrived, then stop. */
   async close(): Promise<void> {
-    await this.#listeners.close();
+    this.#cookieSecrets.stop();
+    await Promise.all([this.#transports.close(), this.forwarder.close()]);
     await this.shards?.pool.close();
+  }
+
+  #makeForwarder(clock: Clock, log: Logger): Forwarder {
+    return new Forwarder(forwarderSettings(this.#dns), {
+      clock,
+      log,
+      isOwn: (name) => this.view.zoneOf(name) !== undefined,
+      aliasesFor: (request, client) => this.#query.aliasesFor(request, client),
+      optionsFor: (request, transport, client) => {
+        this.#query.setTime(clock);
+        return this.#query.optionsFor(request, transport, client);
+      },
+      onAnswer: (transport, type, rcode) => this.#counters.answered(transport, type, rcode, -1),
+    });
+  }
+
+  get #settings(): QuerySettings {
+    return querySettings(this.#dns, this.#cookieSecrets.of(this.#dns), this.#version);
+  }
+
+  #takeSettings(): void {
+    this.#query.setSettings(this.#settings);
+    this.shards?.setSettings(this.#settings);
   }
 
   #applyChange(change: Change): void {
     const { kind, service, instance, before, sequence } = change;
     const touched = [service];
     if (instance !== undefined) {
-      if (kind === 'deregister') this.#index.remove(instance.instance);
-      else if (kind !== 'health') touched.push(...this.#index.put(instance.instance, before?.instance));
+      if (kind === 'deregister') this.#index.remove(instance);
+      else touched.push(...this.#index.put(instance, before));
     }
     for (const each of touched) this.view.serviceChanged(each);
     this.shards?.tell(change);
-    this.setState({ serialOffset: sequence });
+    this.setState({ serialOffset: this.#serialBase + sequence });
   }
 }

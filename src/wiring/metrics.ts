@@ -162,6 +162,9 @@ export function exposeQueryMetrics(
   counter('rollcall_dns_failures_total', 'Queries whose answering failed: SERVFAIL.', [], (counters, add) =>
     add({}, counters.failures),
   );
+  counter('rollcall_dns_cut_total', 'Replies that a rate limit cut to an empty one with TC.', [], (counters, add) =>
+    add({}, counters.cuts),
+  );
   exposeDurations(metrics, all);
 }
 

@@ -12,11 +12,12 @@ import {
   readingsNews,
   tellMember,
 } from '../nameserver/news.ts';
+import type { LimitTables } from '../nameserver/query.ts';
 import { createCounterMemory, QueryCounters } from '../nameserver/query-counters.ts';
 import type { QuerySettings } from '../nameserver/query-settings.ts';
 import type { ServicePlaces } from '../nameserver/service-places.ts';
 import type { ViewState } from '../nameserver/view.ts';
-import { CONTROL, ShardPool } from '../net/shard-pool.ts';
+import { CONTROL, ShardPool, type ShardPoolOptions } from '../net/shard-pool.ts';
 import { loadSocketCalls } from '../net/socket-calls.ts';
 import type { Change } from '../registry/change.ts';
 import type { InstanceState } from '../registry/instance.ts';
@@ -26,13 +27,17 @@ import type { Registry } from '../registry/registry.ts';
 export interface ShardExtra {
   readonly cursorMemory: SharedArrayBuffer;
   readonly counterMemory: SharedArrayBuffer;
+  readonly limits: LimitTables;
 }
 
 export interface ShardsOptions {
   readonly workers: number | 'auto';
   readonly cursorMemory: SharedArrayBuffer;
+  readonly limits: LimitTables;
   readonly places: ServicePlaces;
   readonly log: Logger;
+  /** FORWARD: have a query asked upstream. Without it, no settings may say so. */
+  readonly forward?: ShardPoolOptions['forward'];
 }
 
 /** Instances in one message, when everything is told. */
@@ -69,6 +74,7 @@ export class Shards {
       extra: (number) => this.#extra(number),
       briefing: () => this.#briefing(),
       onReplaced: () => this.#replaced++,
+      ...(options.forward === undefined ? {} : { forward: options.forward }),
     });
   }
 
@@ -110,6 +116,12 @@ export class Shards {
     this.pool.post({ op: 'view', plan, settings } satisfies News);
   }
 
+  /** Other settings for the same zones. */
+  setSettings(settings: QuerySettings): void {
+    if (this.#view !== undefined) this.#view = { ...this.#view, settings };
+    this.pool.post({ op: 'settings', settings } satisfies News);
+  }
+
   /** What answers depend on beside names: in shared memory, seen at the next batch. */
   setState(state: ViewState): void {
     const { control } = this.pool;
@@ -122,7 +134,8 @@ export class Shards {
     const known = this.#memories.get(number) ?? createCounterMemory();
     this.#memories.set(number, known);
     this.#counters.set(number, new QueryCounters(known));
-    return { cursorMemory: this.#options.cursorMemory, counterMemory: known };
+    const { cursorMemory, limits } = this.#options;
+    return { cursorMemory, limits, counterMemory: known };
   }
 
   *#briefing(): Generator<News> {

@@ -8,6 +8,8 @@ import { after, describe, it } from 'node:test';
 import { formatProblem } from '../../src/base/errors.ts';
 import { parseNetwork, parsePrefix } from '../../src/base/ip.ts';
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+import { parseName } from '../../src/dns/name.ts';
+import { STREAM_LIMITS } from '../../src/net/connection-table.ts';
 import { makeCertificate } from '../support/certificate.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'rollcall-config-'));
@@ -31,6 +33,9 @@ describe('the defaults', () => {
   const expected = {
     dns: {
       listen: [{ address: '127.0.0.1', port: 8600 }],
+      tcp: STREAM_LIMITS,
+      tls: undefined,
+      proxyProtocolFrom: [],
       workers: 'auto',
       domains: [{ name: 'service.local' }],
       advertise: [],
@@ -42,8 +47,32 @@ describe('the defaults', () => {
       maxAnswers: 8,
       maxUdpSize: 1232,
       claimLocal: true,
+      reverse: [],
+      chaos: false,
+      cookies: true,
+      cookieSecrets: [],
+      cookieSecretsFile: undefined,
+      nsid: undefined,
+      rateLimit: {
+        responsesPerSecond: 'auto',
+        slip: 2,
+        ipv4PrefixBits: 24,
+        ipv6PrefixBits: 56,
+        exempt: ['loopback', 'private'].flatMap((name) => parseNetwork(name)!),
+      },
+      transferTo: [],
       clientSubnetFrom: [],
       clientZones: [],
+      forward: {
+        to: [],
+        allow: ['loopback', 'private'].flatMap((name) => parseNetwork(name)!),
+        timeoutMs: 2000,
+        cacheSize: 10_000,
+        staleMs: 86_400_000,
+        passSpecial: [],
+        stripPrivate: false,
+        authorities: undefined,
+      },
     },
     http: {
       listen: [{ address: '127.0.0.1', port: 8500 }],
@@ -104,10 +133,13 @@ dns:
   reverse: []
   clientSubnet: { from: [] }
   clientZones: {}
-  forward: { to: [], allow: [loopback, private], timeout: 2s, cacheSize: 10000 }
+  forward: { to: [], allow: [loopback, private], timeout: 2s, cacheSize: 10000, staleFor: 1d, passSpecial: [], stripPrivate: false, caFile: "" }
   transfer: { to: [] }
   rateLimit: { responsesPerSecond: auto, slip: 2, ipv4Prefix: 24, ipv6Prefix: 56, exempt: [loopback, private] }
   cookies: true
+  cookieSecrets: []
+  cookieSecretsFile: ""
+  nsid: ""
   chaos: false
 http: { listen: [127.0.0.1:8500], tls: { certFile: "", keyFile: "", clientCaFile: "" }, allowHosts: [], maxBody: 256KiB }
 auth: { tokens: [] }
@@ -144,7 +176,17 @@ dns:
   maxAnswers: 4
   maxUdpSize: 1400
   claimLocal: false
+  reverse: [10.1.0.0/16, 10.0.0.0/8, "2001:db8::/32"]
+  chaos: { id: eu-1 }
   cookies: false
+  cookieSecrets: [0123456789ABCDEF0123456789abcdef, "00112233445566778899001122334455"]
+  nsid: eu-1 é
+  rateLimit: { responsesPerSecond: 50, slip: 1, ipv4Prefix: 20, ipv6Prefix: 48, exempt: [loopback] }
+  transfer: { to: [10.0.0.53] }
+  tcp: { maxConnections: 9, maxPerSource: 3, idleTimeout: 20s, firstQueryTimeout: 2s, writeTimeout: 1s }
+  tls: { listen: ["127.0.0.1:853"], certFile: cert.pem, keyFile: cert.pem }
+  proxyProtocol: { from: [10.9.0.0/16] }
+  forward: { to: [192.0.2.9], allow: [loopback], timeout: 1s, cacheSize: 7, staleFor: 0s, passSpecial: [test], stripPrivate: true }
   clientSubnet: { from: [loopback, 192.0.2.53] }
   clientZones: { eu-west: [10.1.0.0/16, "2001:db8::/32"], Rack 7: 10.2.0.0/16 }
 http:
@@ -185,6 +227,39 @@ log: { level: debug }
       maxAnswers: 4,
       maxUdpSize: 1400,
       claimLocal: false,
+      reverse: [parsePrefix('10.0.0.0/8')!, parsePrefix('2001:db8::/32')!],
+      chaos: { id: 'eu-1' },
+      cookies: false,
+      cookieSecrets: ['0123456789abcdef0123456789abcdef', '00112233445566778899001122334455'],
+      cookieSecretsFile: undefined,
+      nsid: 'eu-1 é',
+      rateLimit: {
+        responsesPerSecond: 50,
+        slip: 1,
+        ipv4PrefixBits: 20,
+        ipv6PrefixBits: 48,
+        exempt: parseNetwork('loopback')!,
+      },
+      transferTo: [parsePrefix('10.0.0.53')!],
+      tcp: {
+        maxConnections: 9,
+        maxPerSource: 3,
+        idleTimeoutMs: 20_000,
+        firstQueryTimeoutMs: 2000,
+        writeTimeoutMs: 1000,
+      },
+      tls: { listen: [{ address: '127.0.0.1', port: 853 }], certFile: cert, keyFile: cert },
+      proxyProtocolFrom: [parsePrefix('10.9.0.0/16')!],
+      forward: {
+        to: [{ endpoint: { address: '192.0.2.9', port: 53 }, tls: undefined }],
+        allow: parseNetwork('loopback')!,
+        timeoutMs: 1000,
+        cacheSize: 7,
+        staleMs: 0,
+        passSpecial: [parseName('test.')],
+        stripPrivate: true,
+        authorities: undefined,
+      },
       clientSubnetFrom: ['127.0.0.0/8', '::1', '192.0.2.53'].map((text) => parsePrefix(text)!),
       clientZones: [
         { zone: 'eu-west', networks: [parsePrefix('10.1.0.0/16')!, parsePrefix('2001:db8::/32')!] },
@@ -289,6 +364,18 @@ describe('problems in the file', () => {
     ],
     ['dns: { ttl: 2d }\n', '1:13: dns.ttl: must be from 0s to 86400s'],
     ['dns: 5\n', '1:6: dns: must be an object'],
+    [
+      'dns:\n  cookies: 1\n  nsid: [x]\n  cookieSecrets: [short, 00112233445566778899001122334455, AA112233445566778899aabbccddeeff, aa112233445566778899aabbccddeeff]\n',
+      '2:12: dns.cookies: must be true or false',
+      '3:9: dns.nsid: must be a string',
+      '4:19: dns.cookieSecrets[0]: must be 32 hexadecimal digits',
+      '4:26: dns.cookieSecrets[1]: must be a string (put it in quotes if it looks like anything else)',
+      '4:94: dns.cookieSecrets[3]: stands twice',
+    ],
+    [
+      'dns: { nsid: ééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé }\n',
+      '1:14: dns.nsid: has more than 128 octets in UTF-8',
+    ],
     ['dns: { maxUdpSize: 100000 }\n', '1:20: dns.maxUdpSize: must be a whole number from 512 to 4096'],
     [
       'dns:\n  listen: [localhost:53, 127.0.0.1:53, 127.0.0.1:53, 5353]\n',
@@ -357,23 +444,42 @@ describe('problems in the file', () => {
     ['log: { level: loud }\n', '1:15: log.level: must be one of trace, debug, info, warn, error, fatal, silent'],
     ['store: { kind: redis }\n', '1:16: store.kind: must be one of lmdb, memory, etcd'],
     ['store: { prefix: /x }\n', '1:18: store.prefix: belongs to the store of kind etcd only'],
-    // The contract's, not built yet.
     [
-      'dns:\n  tls: { listen: ["0.0.0.0:853"] }\n  proxyProtocol: { from: [10.0.0.0/8] }\n  reverse: [10.0.0.0/8]\n  chaos: true\n  dnssec: {}\n',
-      '2:18: dns.tls.listen: is not supported yet',
-      '3:26: dns.proxyProtocol.from: is not supported yet',
-      '4:12: dns.reverse: is not supported yet',
-      '5:10: dns.chaos: is not supported yet',
-      '6:11: dns.dnssec: is not supported yet',
+      'dns:\n  domains: []\n  reverse: [10.0.0.1/8, 10.0.0.0/8]\n  chaos: { version: 1, name: x }\n',
+      '3:12: dns.reverse: needs a domain that the names of addresses lead to',
+      `3:13: dns.reverse[0]: '10.0.0.1/8' ${NETWORK}`,
+      '4:21: dns.chaos.version: must be a string',
+      '4:24: dns.chaos.name: unknown key',
     ],
     [
-      'dns:\n  clientSubnet: { from: [10.0.0.1/8], to: [] }\n  forward: { to: [9.9.9.9], timeout: 5 }\n  transfer: { to: [10.0.0.1] }\n  rateLimit: { responsesPerSecond: 50, slip: x }\n',
+      `dns:\n  reverse: [${Array.from({ length: 9 }, (_, i) => `10.0.${i}.128/25`).join(', ')}]\n  chaos: yes please\n`,
+      '2:12: dns.reverse: comes to 1152 zones (at most 1024); a network that ends inside a label is many',
+      '3:10: dns.chaos: must be true or false',
+    ],
+    // The contract's, not built yet.
+    [
+      'dns:\n  tls: { listen: ["0.0.0.0:853"] }\n  proxyProtocol: { from: [10.0.0.1/8] }\n  tcp: { maxConnections: 0, idleTimeout: 10 }\n',
+      '2:3: dns.tls.certFile: is missing: TLS needs a certificate',
+      "3:27: dns.proxyProtocol.from[0]: '10.0.0.1/8' is not a network like 10.0.0.0/8 without host bits, nor one of loopback, private, link-local, multicast, unspecified",
+      '4:26: dns.tcp.maxConnections: must be a whole number from 1 to 100000',
+      '4:42: dns.tcp.idleTimeout: must be a time with a unit, like "5s" or "500ms"',
+    ],
+    [
+      'dns:\n  listen: ["127.0.0.1:853"]\n  tls: { listen: ["127.0.0.1:853"], certFile: /no/such.pem }\n  dnssec: {}\n',
+      '3:3: dns.tls.keyFile: is missing: certFile is stated',
+      '3:18: dns.tls.listen: 127.0.0.1:853 is in dns.listen already, without TLS',
+      "3:47: dns.tls.certFile: cannot be read: ENOENT: no such file or directory, open '/no/such.pem'",
+      '4:11: dns.dnssec: is not supported yet',
+    ],
+    [
+      'dns:\n  clientSubnet: { from: [10.0.0.1/8], to: [] }\n  forward: { to: [9.9.9.x], timeout: 5 }\n  transfer: { to: [x], notify: [] }\n  rateLimit: { responsesPerSecond: -1, slip: x }\n',
       `2:26: dns.clientSubnet.from[0]: '10.0.0.1/8' ${NETWORK}`,
       '2:39: dns.clientSubnet.to: unknown key',
-      '3:18: dns.forward.to: is not supported yet',
+      `3:19: dns.forward.to[0]: '9.9.9.x' is not a resolver like 9.9.9.9, "[2620:fe::9]:53" or tls://1.1.1.1:853#cloudflare-dns.com`,
       `3:38: dns.forward.timeout: ${TIME}`,
-      '4:19: dns.transfer.to: is not supported yet',
-      '5:36: dns.rateLimit.responsesPerSecond: a stated limit is not supported yet',
+      `4:20: dns.transfer.to[0]: 'x' ${NETWORK}`,
+      '4:32: dns.transfer.notify: is not supported yet',
+      '5:36: dns.rateLimit.responsesPerSecond: must be a whole number from 0 to 1000000',
       '5:46: dns.rateLimit.slip: must be a whole number from 0 to 100',
     ],
     [

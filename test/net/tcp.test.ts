@@ -9,13 +9,21 @@ import { afterEach, describe, it } from 'node:test';
 import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import { silentLogger } from '../../src/base/log.ts';
-import type { Answerer } from '../../src/net/answerer.ts';
-import { type TcpLimits, TcpListener } from '../../src/net/tcp.ts';
+import { FORWARD, TRANSFER } from '../../src/nameserver/verdict.ts';
+import type { Answerer, Deferred } from '../../src/net/answerer.ts';
+import { ConnectionTable, type StreamLimits } from '../../src/net/connection-table.ts';
+import { TcpListener } from '../../src/net/tcp.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { framed, StreamClient } from '../support/stream-client.ts';
 
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
-const LIMITS: TcpLimits = { maxConnections: 100, idleTimeoutMs: 10_000, writeTimeoutMs: 5000 };
+const LIMITS: StreamLimits = {
+  maxConnections: 100,
+  maxPerSource: 50,
+  idleTimeoutMs: 10_000,
+  firstQueryTimeoutMs: 10_000,
+  writeTimeoutMs: 5000,
+};
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -31,8 +39,9 @@ const echo: Answerer = (query, _transport, out) => {
   return Buffer.from(out.buffer, out.byteOffset, length).fill('.').write(reply, 'latin1') === 0 ? 0 : length;
 };
 
-async function setUp(limits: Partial<TcpLimits> = {}) {
+async function setUp(limits: Partial<StreamLimits> = {}) {
   const clock = new FakeClock();
+  const table = new ConnectionTable(clock, { ...LIMITS, ...limits });
   let answered = 0;
   const answer: Answerer = (query, transport, out, client) => {
     assert.equal(transport, 'tcp');
@@ -43,7 +52,7 @@ async function setUp(limits: Partial<TcpLimits> = {}) {
     answer,
     clock,
     log: silentLogger,
-    limits: { ...LIMITS, ...limits },
+    table,
   });
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -69,7 +78,7 @@ async function setUp(limits: Partial<TcpLimits> = {}) {
     assert.equal(await client.next(), 're:hello');
     return client;
   };
-  return { clock, listener, dial, greeted, close, answered: () => answered };
+  return { clock, table, listener, dial, greeted, close, answered: () => answered };
 }
 
 /** Until `look` says the same three times in a row. */
@@ -308,6 +317,140 @@ describe('at the most connections', () => {
       await greeted();
       assert.ok(listener.connectionCount <= 10);
     }
+  });
+});
+
+describe('what is seen to later', () => {
+  /** Forwards `up...`, transfers `zone...`, echoes the rest. */
+  async function setUpDeferred() {
+    const clock = new FakeClock();
+    const table = new ConnectionTable(clock, LIMITS);
+    const replies: ((message: Uint8Array) => void)[] = [];
+    let made = 0;
+    const zone = function* (): Generator<Uint8Array> {
+      for (; made < 1000; made++) yield Buffer.from(`${made} `.padEnd(20_000, '.'));
+    };
+    const deferred: Deferred = {
+      forward: (_query, _transport, _client, reply) => void replies.push(reply),
+      transfer: () => zone(),
+    };
+    const answer: Answerer = (query, transport, out, client) => {
+      const text = String(Buffer.from(query));
+      return text.startsWith('up') ? FORWARD : text.startsWith('zone') ? TRANSFER : echo(query, transport, out, client);
+    };
+    const listener = await TcpListener.open(LOOPBACK, { answer, deferred, clock, log: silentLogger, table });
+    opened.push({
+      close: async () => {
+        const closed = listener.close();
+        await clock.advance(2000);
+        await closed;
+      },
+    });
+    const client = await StreamClient.connect(listener.endpoint);
+    client.socket.on('error', () => {});
+    opened.push({ close: () => client.socket.destroy() });
+    return { clock, table, client, replies, made: () => made };
+  }
+
+  it('a slow upstream holds up no other reply, however long it takes', async () => {
+    const { clock, client, replies } = await setUpDeferred();
+    client.socket.write(Buffer.concat([framed('one'), framed('up'), framed('two')]));
+    assert.deepEqual([await client.next(), await client.next()], ['re:one', 're:two']);
+    await clock.advance(30_000);
+    replies[0]!(Buffer.from('late'));
+    assert.equal(await client.next(), 'late');
+  });
+  it('a client that closed its side gets the late reply, then the end', async () => {
+    const { client, replies } = await setUpDeferred();
+    client.socket.end(Buffer.concat([framed('up'), framed('one')]));
+    assert.equal(await client.next(), 're:one');
+    replies[0]!(Buffer.from('late'));
+    assert.deepEqual([await client.next(), await client.next()], ['late', undefined]);
+  });
+  it('a reply for a client that has gone harms nobody', async () => {
+    const { client, replies, table } = await setUpDeferred();
+    client.socket.write(Buffer.concat([framed('up'), framed('one')]));
+    await client.next();
+    client.socket.resetAndDestroy();
+    await settled(() => table.size);
+    assert.equal(table.size, 0);
+    replies[0]!(Buffer.from('late'));
+  });
+  it('only so many questions of one client wait at once', async () => {
+    const { client, replies } = await setUpDeferred();
+    client.socket.write(Buffer.concat(Array(100).fill(framed('up'))));
+    assert.equal(await settled(() => replies.length), 32);
+    for (let i = 0; i < 100; i++) {
+      while (replies.length <= i) await immediate();
+      replies[i]!(Buffer.from(`${i}`));
+      assert.equal(await client.next(), `${i}`);
+    }
+  });
+  it('a zone is made as it is taken, and what is asked behind it waits', async () => {
+    const { client, made } = await setUpDeferred();
+    client.socket.pause();
+    client.socket.write(Buffer.concat([framed('zone'), framed('one')]));
+    const before = await settled(made);
+    assert.ok(before > 0 && before < 900, `${before} messages made for a client that reads none`);
+    client.socket.resume();
+    for (let i = 0; i < 1000; i++) assert.ok((await client.next())?.startsWith(`${i} `), `message ${i}`);
+    assert.equal(await client.next(), 're:one');
+  });
+  it('a zone that nobody takes is dropped after the write timeout', async () => {
+    const { client, made, clock, table } = await setUpDeferred();
+    client.socket.pause();
+    client.socket.write(framed('zone'));
+    await settled(made);
+    await clock.advance(7000);
+    assert.deepEqual([table.size, table.droppedCount('unread')], [0, 1]);
+  });
+});
+
+describe('a siege', () => {
+  it('of one that asks 5,000 questions at once keeps nobody waiting until they are answered', async () => {
+    const { dial, greeted, answered } = await setUp();
+    const flooder = await dial();
+    const honest = await greeted();
+    const before = answered();
+    flooder.socket.write(Buffer.concat(Array(5000).fill(framed('flood'))));
+    while (answered() === before) await immediate();
+    honest.socket.write(framed('query'));
+    assert.equal(await honest.next(), 're:query');
+    assert.ok(answered() < before + 5000, `${answered() - before} were answered first`);
+    for (let i = 0; i < 5000; i++) assert.equal(await flooder.next(), 're:flood', `reply ${i}`);
+  });
+  it('of unfinished messages holds 4 MiB at most, and honest long messages pass', async () => {
+    const { dial, table, greeted } = await setUp({ maxConnections: 300 });
+    const long = framed('x'.repeat(60_000));
+    for (let i = 0; i < 200; i++) {
+      const client = await dial();
+      client.socket.on('error', () => {});
+      client.socket.write(long.subarray(0, 59_000));
+    }
+    await settled(() => table.droppedCount('memory'));
+    assert.ok(table.held.total <= 4 * 2 ** 20, `${table.held.total} octets held`);
+    assert.ok(table.droppedCount('memory') > 0, 'some gave way');
+    const honest = await greeted();
+    honest.socket.write(long);
+    assert.equal((await honest.next())?.length, 60_003);
+  });
+  it('of lengths without messages costs next to nothing', async () => {
+    const { dial, table, listener } = await setUp();
+    for (let i = 0; i < 50; i++) (await dial()).socket.write(Uint8Array.of(255, 255, 1));
+    await settled(() => table.held.total);
+    assert.equal(listener.connectionCount, 50);
+    assert.ok(table.held.total <= 50 * 256, `${table.held.total} octets held`);
+  });
+  it('of silence ends before the time that those have who asked', async () => {
+    const { clock, dial, greeted, listener } = await setUp({ firstQueryTimeoutMs: 3000 });
+    const silent = await dial();
+    const honest = await greeted();
+    await clock.advance(4000);
+    assert.equal(await silent.next(), undefined);
+    honest.socket.write(framed('query'));
+    assert.equal(await honest.next(), 're:query');
+    silent.socket.destroy();
+    assert.equal(await settled(() => listener.connectionCount), 1);
   });
 });
 

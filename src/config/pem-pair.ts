@@ -1,0 +1,64 @@
+// pem-pair.ts -- the PEM files of a certificate and its key, looked into while the configuration is read
+//
+// A listener would find out only when it is too late to keep everything as it was.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { errorMessage } from '../base/errors.ts';
+import type { InputObject } from '../registry/input.ts';
+
+/** Note what is wrong with the files of `certFile` and `keyFile`: both or neither are stated, and they fit. */
+export function checkPair(input: InputObject, certFile: string | undefined, keyFile: string | undefined): void {
+  const cert = certFile === undefined ? undefined : readPem(input, 'certFile', certFile, 'certificate', toCertificate);
+  const key = keyFile === undefined ? undefined : readPem(input, 'keyFile', keyFile, 'private key', createPrivateKey);
+  if (certFile === undefined && keyFile !== undefined) input.fail('certFile', 'is missing: keyFile is stated');
+  if (keyFile === undefined && certFile !== undefined) input.fail('keyFile', 'is missing: certFile is stated');
+  if (cert !== undefined && key !== undefined) checkIdentity(input, cert, key);
+}
+
+/** Note what is wrong with a file of certificates. */
+export function checkCertificate(input: InputObject, field: string, path: string): void {
+  readPem(input, field, path, 'certificate', toCertificate);
+}
+
+interface PemFile<T> {
+  readonly text: string;
+  readonly value: T;
+}
+
+function toCertificate(text: string): X509Certificate {
+  return new X509Certificate(text);
+}
+
+function readPem<T>(
+  input: InputObject,
+  field: string,
+  path: string,
+  what: string,
+  parse: (text: string) => T,
+): PemFile<T> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (thrown) {
+    return input.fail(field, `cannot be read: ${errorMessage(thrown)}`);
+  }
+  try {
+    return { text, value: parse(text) };
+  } catch (thrown) {
+    return input.fail(field, `holds no ${what} in PEM that can be used: ${errorMessage(thrown)}`);
+  }
+}
+
+function checkIdentity(input: InputObject, cert: PemFile<X509Certificate>, key: PemFile<KeyObject>): void {
+  if (!cert.value.checkPrivateKey(key.value)) {
+    input.fail('keyFile', 'does not belong to the certificate');
+    return;
+  }
+  try {
+    createSecureContext({ cert: cert.text, key: key.text });
+  } catch (thrown) {
+    input.fail('certFile', `cannot be used: ${errorMessage(thrown)}`);
+  }
+}
