@@ -33,7 +33,8 @@ export function patchInstance(
 /** RFC 7396 section 2. The depth of a body is bounded, so recursion is. */
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
-  const result: Record<string, unknown> = isObject(target) ? { ...target } : {};
+  // Without a prototype, so that `__proto__` is a key like others, for the reader to refuse.
+  const result: Record<string, unknown> = Object.assign(Object.create(null), isObject(target) ? target : {});
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
     else result[key] = mergePatch(result[key], value);

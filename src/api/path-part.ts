@@ -2,7 +2,7 @@
 
 import type { FastifyRequest } from 'fastify';
 import { CodedError } from '../base/errors.ts';
-import { idProblem, normalService } from '../registry/label.ts';
+import { checkIdProblem, idProblem, normalService } from '../registry/label.ts';
 
 /** `{service}` of the path, lower case. Throws CodedError `invalid`. */
 export function serviceName(request: FastifyRequest): string {
@@ -11,17 +11,17 @@ export function serviceName(request: FastifyRequest): string {
 
 /** `{id}` of the path. Throws CodedError `invalid`. */
 export function instanceId(request: FastifyRequest): string {
-  return id(request, 'id');
+  return id(request, 'id', idProblem);
 }
 
 /** `{check}` of the path. Throws CodedError `invalid`. */
 export function checkId(request: FastifyRequest): string {
-  return id(request, 'check');
+  return id(request, 'check', checkIdProblem);
 }
 
-function id(request: FastifyRequest, name: string): string {
+function id(request: FastifyRequest, name: string, problemOf: (id: string) => string | undefined): string {
   const text = part(request, name);
-  const problem = idProblem(text);
+  const problem = problemOf(text);
   if (problem !== undefined) throw new CodedError('invalid', problem, [{ path: name, message: problem }]);
   return text;
 }

@@ -6,6 +6,7 @@ import { CodedError } from '../base/errors.ts';
 import { type Endpoint, isLoopback, parseIp } from '../base/ip.ts';
 
 const MAX_HEADERS = 64;
+const SINGLE = new Set(['host', 'authorization', 'content-type']);
 const FORWARDING =
   /^(?:forwarded|via|x-(?:original-)?forwarded.*|x-envoy-external-address|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -16,10 +17,16 @@ export function checkShape(request: IncomingMessage): void {
     throw new CodedError('headers_too_large', `the request has more than ${MAX_HEADERS} headers`);
   }
   // Node keeps the first of several and says nothing; whoever stands in front of us may have looked at the last.
-  for (const name of ['host', 'authorization', 'content-type']) {
-    if ((request.headersDistinct[name]?.length ?? 0) > 1) {
-      throw new CodedError('bad_request', `the request has more than one ${name} header`);
-    }
+  const seen = new Set<string>();
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i]!.toLowerCase();
+    if (!SINGLE.has(name)) continue;
+    if (seen.has(name)) throw new CodedError('bad_request', `the request has more than one ${name} header`);
+    seen.add(name);
+  }
+  const { host, ':authority': authority } = request.headers;
+  if (host !== undefined && authority !== undefined && host.toLowerCase() !== String(authority).toLowerCase()) {
+    throw new CodedError('bad_request', 'the Host header and :authority name different servers');
   }
   const coding = request.headers['content-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
@@ -45,7 +52,7 @@ export function checkLocal(
   if (forwarding !== undefined) {
     throw new CodedError('forbidden', `without tokens no forwarded requests are let in (header ${forwarding})`);
   }
-  const hosts = [request.headers.host, targetAuthority(request.url ?? '')].filter((host) => host !== undefined);
+  const hosts = [hostOf(request), targetAuthority(request.url ?? '')].filter((host) => host !== undefined);
   const bound = [...listeners.map(({ address }) => address), request.socket.localAddress ?? ''];
   if (hosts.length === 0 || !hosts.every((host) => isOwnHost(host, allowHosts, bound))) {
     throw new CodedError(
@@ -53,6 +60,12 @@ export function checkLocal(
       'the Host header names another server; http.allowHosts lists what else is let in',
     );
   }
+}
+
+/** The name that the client believes to talk to; in HTTP/2 it may stand in `:authority` (RFC 9113 section 8.3.1). */
+function hostOf({ headers }: IncomingMessage): string | undefined {
+  const authority = headers[':authority'];
+  return headers.host ?? (typeof authority === 'string' ? authority : undefined);
 }
 
 /** `example.com:80` of `GET http://example.com:80/path` (RFC 9112 section 3.2.2); undefined in the usual form. */
@@ -86,7 +99,7 @@ export function checkBrowserWrite(request: IncomingMessage): void {
   }
   if (origin === undefined) return;
   const scheme = (request.socket as TLSSocket).encrypted === true ? 'https' : 'http';
-  const own = `${scheme}://${request.headers.host ?? ''}`;
+  const own = `${scheme}://${hostOf(request) ?? ''}`;
   if (!URL.canParse(own) || !URL.canParse(origin) || new URL(own).origin !== new URL(origin).origin) {
     throw new CodedError('forbidden', `a page of ${JSON.stringify(origin.slice(0, 128))} may not write here`);
   }

@@ -2,8 +2,8 @@
 //
 // A question that the general path (solve.ts, response.ts) answers from one record set, whole and untruncated, is kept
 // as octets: its records, what goes along with them, and how they are ordered. Answering it again is a hash of the
-// question, a draw, and a few copies. Everything else (aliases, referrals, ANY, EDNS options, replies that may not fit)
-// is left to the general path, and the two say the same: test/nameserver/hot-answers.test.ts compares them.
+// question, a draw, and a few copies. Everything else (aliases, referrals, ANY, EDNS options but a cookie, replies that may
+// not fit) is left to the general path, and the two say the same: test/nameserver/hot-answers.test.ts compares them.
 //
 // An answer is one block in a slab, so that giving it touches a few neighbouring lines of memory and not a dozen objects.
 // It holds as long as the service it was made of does not change; a new View starts anew.

@@ -2,16 +2,15 @@
 
 import { CLASS, RCODE, TYPE } from '../dns/codes.ts';
 import { HEADER_LENGTH } from '../dns/header.ts';
-import { isWithin, type Name } from '../dns/name.ts';
+import { isWithin, type Name, prependLabels } from '../dns/name.ts';
 import { soaSerial } from '../dns/rdata/basic.ts';
 import { srvTarget } from '../dns/rdata/locating.ts';
 import type { RRset } from '../dns/rrset.ts';
-import { WireWriter } from '../dns/wire-writer.ts';
 import { ALWAYS_FRESH, type Freshness } from './freshness.ts';
 import { type Draw, ORDER, type PreparedSet } from './prepared-set.ts';
 import type { Selector } from './query-draw.ts';
 import { locate } from './solve.ts';
-import { negativeSoa, type ServedZone, type View } from './view.ts';
+import { isDynamic, negativeSoa, type ServedZone, type View } from './view.ts';
 
 /** An answer in pieces. */
 export interface HotEntry {
@@ -60,6 +59,8 @@ export interface NegativeSoa {
 }
 
 const SOA_SERIAL_FROM_END = 20;
+/** Names of addresses are below this one. */
+const ADDRESSES = 'addr';
 /** Octets of a record in front of its RDATA when its owner is a pointer. */
 export const RECORD_HEAD_LENGTH = 12;
 const QUESTION_POINTER = 0xc000 | HEADER_LENGTH;
@@ -96,6 +97,7 @@ export function makeHotEntry(
   if (sets?.selector !== undefined && branch === undefined) return entry(about, { selector: sets.selector });
   const set = sets?.at(branch ?? 0);
   if (set === undefined || set.plan.size === 0) return entry(about, { authority: soaOf(served) });
+  if (set.sharedRdatas !== undefined) return undefined;
   const glue = type === TYPE.SRV ? glueFor(set, served, service, view) : NO_PIECES;
   if (glue === undefined) return undefined;
   const { plan, limit, cursor } = set;
@@ -146,7 +148,7 @@ function soaOf(served: ServedZone): NegativeSoa {
     apexLength: served.zone.apex.length,
     serialFromEnd: SOA_SERIAL_FROM_END,
     serialFloor: soaSerial(soa.rdatas[0]!),
-    isDynamic: served.domain !== undefined,
+    isDynamic: isDynamic(served),
   };
   SOAS.set(served, made);
   return made;
@@ -174,16 +176,20 @@ function compressedSoa({ type, ttlSeconds, rdatas }: RRset, apex: Name): { octet
 
 /** The address record for each SRV record; undefined when one depends on more than this service. */
 function glueFor(set: PreparedSet, served: ServedZone, service: string | undefined, view: View): Pieces | undefined {
+  // Looked at once for thousands of targets: below it there is nothing but what the registry has.
+  const addresses = prependLabels([ADDRESSES], served.zone.apex);
+  const isCut = view.zones.some(({ zone }) => isWithin(zone.apex, addresses));
+  if (isCut || locate(addresses, served).found.kind !== 'grafted') return undefined;
   const seen = new Set<string>();
   const glue: Uint8Array[] = [];
   for (const rdata of set.rdatas) {
     const target = srvTarget(rdata);
-    const key = Buffer.from(target).toString('latin1');
-    if (seen.has(key) || !isWithin(target, served.zone.apex) || view.zoneOf(target) !== served) return undefined;
-    seen.add(key);
-    const { found, dynamic } = locate(target, served);
-    const address = dynamic?.address;
-    if (found.kind !== 'grafted' || address === undefined || address.soleService !== service) return undefined;
+    const length = target.length - addresses.length;
+    const label = Buffer.from(target.subarray(1, 1 + target[0]!)).toString('latin1');
+    if (length !== 1 + target[0]! || seen.has(label) || !isWithin(target, addresses)) return undefined;
+    seen.add(label);
+    const address = served.domain?.find([label, ADDRESSES])?.address;
+    if (address === undefined || address.soleService !== service) return undefined;
     glue.push(record(QUESTION_POINTER, address));
   }
   return piecesOf(glue);
@@ -198,14 +204,21 @@ function record(
   pointer: number,
   { type, ttlSeconds, rdata }: { type: number; ttlSeconds: number; rdata: Uint8Array },
 ): Uint8Array {
-  const writer = WireWriter.growing(RECORD_HEAD_LENGTH + rdata.length);
-  writer.u16(pointer);
-  writer.u16(type);
-  writer.u16(CLASS.IN);
-  writer.u32(ttlSeconds);
-  writer.u16(rdata.length);
-  writer.octets(rdata);
-  return writer.written();
+  const octets = new Uint8Array(RECORD_HEAD_LENGTH + rdata.length);
+  putWord(octets, 0, pointer);
+  putWord(octets, 2, type);
+  putWord(octets, 4, CLASS.IN);
+  putWord(octets, 6, ttlSeconds >>> 16);
+  putWord(octets, 8, ttlSeconds);
+  putWord(octets, 10, rdata.length);
+  octets.set(rdata, RECORD_HEAD_LENGTH);
+  return octets;
+}
+
+/** The low 16 bits of a value. */
+function putWord(octets: Uint8Array, at: number, value: number): void {
+  octets[at] = value >>> 8;
+  octets[at + 1] = value;
 }
 
 /** Pointer to where the apex begins inside the question. */

@@ -39,6 +39,8 @@ export type ToldReadings = readonly [
   connections: number | null,
   latencyMs: number | null,
   warmth: number | null,
+  loadReports: number | null,
+  loadTrust: number | null,
 ];
 
 /** A member without the words for its parts: a start tells of all there are. */
@@ -59,13 +61,17 @@ type ToldMember = readonly [
   connections?: number | undefined,
   latencyMs?: number | undefined,
   warmth?: number | undefined,
+  loadReports?: number | undefined,
+  loadTrust?: number | undefined,
 ];
 
 /** One message to a shard. Everything in it survives a structured clone. */
 export type News =
   | RegistryNews
   /** Another generation of zones and settings. */
-  | { readonly op: 'view'; readonly plan: ViewPlan; readonly settings: QuerySettings };
+  | { readonly op: 'view'; readonly plan: ViewPlan; readonly settings: QuerySettings }
+  /** Other settings for the same zones. */
+  | { readonly op: 'settings'; readonly settings: QuerySettings };
 
 /** The news in a change. `serviceOf` and `placeOf` look a service up. */
 export function newsOf(
@@ -91,7 +97,8 @@ export function policyNews(
 
 /** The news that an instance is there: only what answers are made of. */
 export function memberNews(member: Member, place: number): RegistryNews {
-  const { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth } = member;
+  const { instance, status, lastAnswerableMs, isFailing } = member;
+  const { connections, loadReports, loadTrust, latencyMs, warmth } = member;
   return {
     op: 'member',
     member: {
@@ -100,6 +107,8 @@ export function memberNews(member: Member, place: number): RegistryNews {
       ...(lastAnswerableMs === undefined ? {} : { lastAnswerableMs }),
       ...(isFailing ? { isFailing } : {}),
       ...(connections === undefined ? {} : { connections }),
+      ...(loadReports === undefined ? {} : { loadReports }),
+      ...(loadTrust === undefined ? {} : { loadTrust }),
       ...(latencyMs === undefined ? {} : { latencyMs }),
       ...(warmth === undefined ? {} : { warmth }),
     },
@@ -110,11 +119,13 @@ export function memberNews(member: Member, place: number): RegistryNews {
 /** The news of what balancing goes by, of instances of one service. */
 export function readingsNews(service: string, members: readonly Member[]): RegistryNews {
   const told = members.map(
-    ({ instance, connections, latencyMs, warmth }): ToldReadings => [
+    ({ instance, connections, latencyMs, warmth, loadReports, loadTrust }): ToldReadings => [
       instance.id,
       connections ?? null,
       latencyMs ?? null,
       warmth ?? null,
+      loadReports ?? null,
+      loadTrust ?? null,
     ],
   );
   return { op: 'readings', service, told };
@@ -122,20 +133,24 @@ export function readingsNews(service: string, members: readonly Member[]): Regis
 
 /** The same as `memberNews`, for news of kind `members`. */
 export function tellMember(member: Member): ToldMember {
-  const { instance, status, lastAnswerableMs, isFailing = false, connections, latencyMs, warmth } = member;
+  const { instance, status, lastAnswerableMs, isFailing = false } = member;
+  const { connections, latencyMs, warmth, loadReports, loadTrust } = member;
   const { id, address, port, weight, tags, ports, meta, ttlSeconds, zone } = instance;
   const told = [id, address, port, status, weight, tags, ports, meta, ttlSeconds] as const;
-  const few = [lastAnswerableMs, isFailing, zone, connections, latencyMs, warmth] as const;
+  const load = [connections, latencyMs, warmth, loadReports, loadTrust] as const;
+  const few = [lastAnswerableMs, isFailing, zone, ...load] as const;
   return few.some((each) => each !== undefined && each !== false) ? [...told, ...few] : told;
 }
 
 /** The member that was told. */
 export function memberOf(service: string, told: ToldMember): Member {
   const [id, address, port, status, weight, tags, ports, meta, ttlSeconds, ...few] = told;
-  const [lastAnswerableMs, isFailing = false, zone, connections, latencyMs, warmth] = few;
+  const [lastAnswerableMs, isFailing = false, zone, ...load] = few;
+  const [connections, latencyMs, warmth, loadReports, loadTrust] = load;
   const parts = { id, service, address, port, ports, tags, meta, weight, ttlSeconds, zone };
   const instance = answeringInstance(parts);
-  return { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth };
+  const readings = { connections, loadReports, loadTrust, latencyMs, warmth };
+  return { instance, status, lastAnswerableMs, isFailing, ...readings };
 }
 
 /** Only what an answer can hold, without what is not set. */

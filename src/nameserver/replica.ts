@@ -120,12 +120,15 @@ class ReplicatedMember implements Member, AnsweringInstance {
   declare readonly isFailing?: boolean;
   // Fields that most never have take no room in them.
   declare connections?: number | undefined;
+  declare loadReports?: number | undefined;
+  declare loadTrust?: number | undefined;
   declare latencyMs?: number | undefined;
   declare warmth?: number | undefined;
 
   /** `service`: its name as the service has it; `other`: a member of the same service, which often has the same tags. */
   constructor(told: Member, service: string, other: ReplicatedMember | undefined) {
-    const { instance, status, lastAnswerableMs, isFailing, connections, latencyMs, warmth } = told;
+    const { instance, status, lastAnswerableMs, isFailing } = told;
+    const { connections, loadReports, loadTrust, latencyMs, warmth } = told;
     const { id, address, port, ports, tags, meta, weight, ttlSeconds, zone } = instance;
     this.id = id;
     this.service = service;
@@ -142,15 +145,19 @@ class ReplicatedMember implements Member, AnsweringInstance {
     if (isFailing) this.isFailing = true;
     if (zone !== undefined) this.zone = other?.zone === zone ? other.zone : zone;
     if (connections !== undefined) this.connections = connections;
+    if (loadReports !== undefined) this.loadReports = loadReports;
+    if (loadTrust !== undefined) this.loadTrust = loadTrust;
     if (latencyMs !== undefined) this.latencyMs = latencyMs;
     if (warmth !== undefined) this.warmth = warmth;
   }
 
   /** Take in what balancing goes by from now on. */
-  read([, connections, latencyMs, warmth]: ToldReadings): void {
+  read([, connections, latencyMs, warmth, loadReports, loadTrust]: ToldReadings): void {
     if (connections !== null || this.connections !== undefined) this.connections = connections ?? undefined;
     if (latencyMs !== null || this.latencyMs !== undefined) this.latencyMs = latencyMs ?? undefined;
     if (warmth !== null || this.warmth !== undefined) this.warmth = warmth ?? undefined;
+    if (loadReports !== null || this.loadReports !== undefined) this.loadReports = loadReports ?? undefined;
+    if (loadTrust !== null || this.loadTrust !== undefined) this.loadTrust = loadTrust ?? undefined;
   }
 
   get instance(): AnsweringInstance {

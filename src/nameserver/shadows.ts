@@ -7,7 +7,7 @@ import { findNode } from '../zone/lookup.ts';
 import type { Zone } from '../zone/zone.ts';
 
 /** The types a service answers with; a static set of one of them takes its place. */
-const SERVICE_TYPES: readonly number[] = [TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.TXT];
+const SERVICE_TYPES: readonly number[] = [TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.TXT, TYPE.SVCB, TYPE.HTTPS];
 
 /** Warnings for those of `services` (in the domain of `zone`) whose names static records hide wholly or in part. */
 export function findShadows(zone: Zone, services: Iterable<string>): Problem[] {
@@ -15,7 +15,10 @@ export function findShadows(zone: Zone, services: Iterable<string>): Problem[] {
   for (const service of services) {
     const names: [readonly string[], readonly number[]][] = [
       [[service], SERVICE_TYPES],
-      [[`_${service}`, '_tcp'], [TYPE.SRV]],
+      [
+        [`_${service}`, '_tcp'],
+        [TYPE.SRV, TYPE.PTR],
+      ],
       [[`_${service}`, '_udp'], [TYPE.SRV]],
     ];
     for (const [labels, types] of names) {

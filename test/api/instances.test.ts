@@ -20,7 +20,7 @@ describe('registering', () => {
       weight: 7,
       zone: 'north',
       ttl: '10s',
-      leaseTtl: '1m',
+      leaseTtl: '60s',
       warmup: '500ms',
     };
     const first = await call('PUT', '/v1/services/Cart/instances/r-1', body);
@@ -39,7 +39,7 @@ describe('registering', () => {
       weight: 7,
       zone: 'north',
       ttl: '10s',
-      leaseTtl: '1m',
+      leaseTtl: '60s',
       warmup: '500ms',
       checks: [],
       status: 'healthy',
@@ -75,6 +75,34 @@ describe('registering', () => {
     const second = await call('POST', '/v1/services/cart/instances', cart({ address: '2001:db8::7' }));
     assert.equal(second.status, 409);
     assert.equal(second.body.error.code, 'already_registered');
+  });
+
+  it('ids and metadata may be words of JavaScript', async () => {
+    for (const id of ['constructor', 'prototype', '__proto__', 'toString']) {
+      const path = `/v1/services/words/instances/${id}`;
+      const meta = { constructor: 'x', prototype: 'y' };
+      const check = { id: 'alive', type: 'heartbeat', interval: '1h', initial: 'passing' };
+      const put = await call('PUT', path, cart({ meta, checks: [check] }));
+      assert.deepEqual([put.status, put.body.id, put.body.meta], [201, id, meta]);
+      assert.equal((await call('PUT', `/v1/instances/${id}/heartbeat`, { load: { connections: 3 } })).status, 200);
+      assert.deepEqual((await call('PATCH', `/v1/instances/${id}`, { meta: { constructor: null } })).body.meta, {
+        prototype: 'y',
+      });
+      assert.deepEqual((await call('PATCH', `/v1/instances/${id}`, { meta: { constructor: 'z' } })).body.meta, {
+        constructor: 'z',
+        prototype: 'y',
+      });
+      const refused = await call('PATCH', `/v1/instances/${id}`, '{"meta":{"__proto__":"x"}}');
+      assert.deepEqual([refused.status, refused.body.error.details[0].path], [400, 'meta.__proto__']);
+      assert.equal((await call('POST', `/v1/instances/${id}/drain`)).status, 200);
+      assert.equal((await call('DELETE', `/v1/instances/${id}/drain`)).status, 204);
+      assert.equal((await call('GET', `/v1/instances/${id}`)).body.status, 'healthy');
+    }
+    const check = await call('PUT', '/v1/instances/constructor/checks/constructor', { type: 'tcp' });
+    assert.deepEqual([check.status, check.body.error.code], [400, 'invalid']);
+    const { body } = await call('GET', '/v1/services/words');
+    assert.equal(body.instances.length, 4);
+    for (const { id } of body.instances) assert.equal((await call('DELETE', `/v1/instances/${id}`)).status, 204);
   });
 
   it('an id belongs to one service', async () => {
@@ -141,7 +169,7 @@ describe('PATCH', () => {
         meta: { b: '2', c: '3' },
         ports: { y: { port: 3, proto: 'udp' } },
         zone: undefined,
-        ttl: '1m',
+        ttl: '60s',
         weight: 9,
       },
     );

@@ -12,9 +12,7 @@ describe('parseJsonBody', () => {
     ['cut off', '{"a":', /not well-formed/],
     ['a trailing comma', '{"a":1,}', /not well-formed/],
     ['two values', '{} {}', /not well-formed/],
-    ['__proto__', '{"a":[{"__proto__":{"x":1}}]}', /'__proto__', which is not allowed/],
-    ['__proto__ in disguise', String.raw`{"\u005f_proto__":1}`, /'__proto__'/],
-    ['constructor', '{"constructor":{"prototype":{}}}', /'constructor'/],
+    ['__proto__ twice in disguise', String.raw`{"__proto__":1,"\u005f_proto__":2}`, /"__proto__" twice/],
     ['a key twice', '{"a":1,"b":{"a":1},"a":2}', /"a" twice/],
     ['a key twice in disguise', String.raw`{"a":1,"\u0061":2}`, /"a" twice/],
     ['a deep array', '['.repeat(33) + ']'.repeat(33), /deeper than 32/],
@@ -35,10 +33,16 @@ describe('parseJsonBody', () => {
     assert.deepEqual(parse(text), JSON.parse(text));
   });
 
+  it('takes keys that are names of JavaScript, as keys like others', () => {
+    const value = parse('{"a":[{"__proto__":{"x":1}}],"constructor":{"prototype":{}}}') as { a: object[] };
+    assert.deepEqual(Object.keys(value.a[0]!), ['__proto__']);
+    assert.equal((value.a[0] as { x?: number }).x, undefined);
+    assert.equal(Object.getPrototypeOf(value.a[0]), Object.prototype);
+  });
+
   it('agrees with JSON.parse on everything else', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5 }), (text) => {
-        fc.pre(!/"__proto__"|"constructor"|"prototype"/.test(text));
         assert.deepEqual(parse(text), JSON.parse(text));
       }),
       { seed: 7, numRuns: 500 },

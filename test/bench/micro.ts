@@ -35,15 +35,18 @@ interface Case {
   readonly run: (turn: number) => void;
 }
 
-function query(name: string, type: string, withEdns = false): Uint8Array {
+/** As dig sends it. */
+const WITH_COOKIE = { ...EDNS, options: [{ code: 10, data: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }] };
+
+function query(name: string, type: string, edns: boolean | typeof WITH_COOKIE = false): Uint8Array {
   const question = { name: parseName(name), type: parseType(type)!, class: 1 };
-  return encodeMessage(queryMessage(1, question, withEdns ? EDNS : undefined));
+  return encodeMessage(queryMessage(1, question, edns === true ? EDNS : edns || undefined));
 }
 
 async function handlerWithServices(): Promise<QueryHandler> {
   const registry = await Registry.open({ store: openMemoryStore(silentLogger), clock: systemClock, log: silentLogger });
   const index = new NameIndex();
-  registry.onChange(({ instance, before }) => instance !== undefined && index.put(instance.instance, before?.instance));
+  registry.onChange(({ instance, before }) => instance !== undefined && index.put(instance, before));
   for (let s = 0; s < SERVICES; s++) {
     for (let i = 0; i < INSTANCES; i++) await registry.register(instance(s, i));
   }
@@ -63,7 +66,7 @@ async function handlerWithServices(): Promise<QueryHandler> {
   const options = {
     random: systemRandom,
     counters: new QueryCounters(),
-    settings: DEFAULT_QUERY_SETTINGS,
+    settings: { ...DEFAULT_QUERY_SETTINGS, cookieSecrets: ['000102030405060708090a0b0c0d0e0f'] },
     placeOf: () => 0,
     onFailure,
   };
@@ -128,8 +131,8 @@ function measure(each: Case): { medianUs: number; spreadUs: number } {
 async function cases(): Promise<Case[]> {
   const handler = await handlerWithServices();
   const out = new Uint8Array(65535);
-  const prepare = (type: string, name: (s: number) => string, withEdns = false): Uint8Array[] =>
-    Array.from({ length: SERVICES }, (_, s) => query(name(s), type, withEdns));
+  const prepare = (type: string, name: (s: number) => string, edns?: Parameters<typeof query>[2]): Uint8Array[] =>
+    Array.from({ length: SERVICES }, (_, s) => query(name(s), type, edns));
   const answer = (name: string, queries: Uint8Array[], rcode: number): Case => {
     const length = handler.respond(queries[0]!, 'udp', out, CLIENT);
     const got = decodeMessage(out.subarray(0, length)).rcode;
@@ -151,6 +154,11 @@ async function cases(): Promise<Case[]> {
     answer(
       'answer A with EDNS',
       prepare('A', (s) => `svc-${s}.service.local.`, true),
+      RCODE.NOERROR,
+    ),
+    answer(
+      'answer A with a cookie',
+      prepare('A', (s) => `svc-${s}.service.local.`, WITH_COOKIE),
       RCODE.NOERROR,
     ),
     answer(

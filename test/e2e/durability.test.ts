@@ -191,7 +191,7 @@ test('configurations that cannot be used end with file, line and column', async 
   const cases: readonly (readonly [name: string, config: object, zones: Record<string, string>, error: RegExp])[] = [
     ['unknown key', { dns: { listen: [] } }, {}, /rollcall\.yaml:\d+:\d+: .*listen/],
     ['bare number for a time', { dns: { ttl: 5 } }, {}, /rollcall\.yaml:\d+:\d+: .*unit/],
-    ['not built yet', { dns: { forward: { to: ['127.0.0.1:53'] } } }, {}, /rollcall\.yaml:\d+:\d+: .*not supported/],
+    ['not built yet', { dns: { dnssec: true } }, {}, /rollcall\.yaml:\d+:\d+: .*not supported/],
     [
       'broken zone',
       {},

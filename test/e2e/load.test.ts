@@ -17,7 +17,7 @@ const JITTER = 0.1;
 const VISITS = 10;
 const CHECK = { interval: `${INTERVAL_MS}ms`, timeout: `${TIMEOUT_MS}ms`, rise: 1, fall: FALL };
 const RELOADS = 40;
-const ZONE = '$TTL 5\n@ SOA ns hostmaster 1 3600 600 604800 5\n@ NS ns\nns A 127.0.0.1\n';
+const ZONE = '$TTL 5\n@ SOA ns hostmaster 1 15 5 604800 5\n@ NS ns\nns A 127.0.0.1\n';
 /** How long after its death an instance may still be answered. */
 const STALENESS_LIMIT_MS = INTERVAL_MS * (1 + JITTER) * FALL + TIMEOUT_MS + 1000;
 /** Dead for so much longer, so that whoever exceeds the limit is seen to. */

@@ -5,13 +5,14 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parsePrefix } from '../../src/base/ip.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import { parseType, TYPE } from '../../src/dns/codes.ts';
+import { EDNS_OPTION, parseType, TYPE } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { formatName, parseName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { soaSerial } from '../../src/dns/rdata/basic.ts';
 import { buildView } from '../../src/nameserver/build-view.ts';
 import { AddressClient } from '../../src/nameserver/client.ts';
+import { ServerCookies } from '../../src/nameserver/cookies.ts';
 import { Cursors, createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { type Freshness, Freshnesses } from '../../src/nameserver/freshness.ts';
 import { HotAnswers } from '../../src/nameserver/hot-answers.ts';
@@ -24,11 +25,13 @@ import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
 import type { Status } from '../../src/registry/instance.ts';
 import { type Policy, STRATEGY_NAMES, WHEN_ALL_UNHEALTHY } from '../../src/registry/policy.ts';
-import { Branches } from '../../src/routing/branches.ts';
+import { branchesOf } from '../../src/routing/branches.ts';
 import { NO_CLIENT_ZONES } from '../../src/routing/client-zones.ts';
 import { buildZone } from '../../src/zone/build-zone.ts';
 import { readMasterFile } from '../../src/zone/master-file.ts';
 import type { Zone } from '../../src/zone/zone.ts';
+import { COOKIE_SECRET } from '../support/cookies.ts';
+import { bytes, octets } from '../support/wire.ts';
 
 const ZONE = `
 $TTL 60
@@ -83,6 +86,10 @@ NAMES.push(
   'static.test.',
   `${`${'x'.repeat(61)}.`.repeat(3)}${'y'.repeat(59)}`,
 );
+
+/** Kinds of DNS cookies: see `cookieOf`. */
+const COOKIES = ['client', 'good', 'ageing', 'late', 'bad', 'long', 'malformed'] as const;
+const NOW_SECONDS = 1_700_000_000;
 
 const arbitraryMember = fc.record({
   op: fc.constant('member' as const),
@@ -142,7 +149,8 @@ const arbitraryQuery = fc.record({
   flags: fc.integer({ min: 0, max: 0x7ff }),
   udpSize: fc.option(fc.constantFrom<number>(0, 511, 512, 700, 1232, 4096, 65535), { nil: undefined }),
   dnssecOk: fc.boolean(),
-  transport: fc.constantFrom('udp' as const, 'tcp' as const),
+  cookie: fc.option(fc.constantFrom(...COOKIES), { nil: undefined }),
+  transport: fc.constantFrom('udp' as const, 'tcp' as const, 'tls' as const),
   client: fc.constantFrom('127.0.0.1', '10.0.0.9', '10.7.7.7', '192.0.2.7', '2001:db8::99', '2001:db8:1::1'),
 });
 type Step =
@@ -177,7 +185,7 @@ class Server {
     this.#handler = new QueryHandler(buildView(plan, this.#replica), {
       random: seededRandom(1),
       counters: this.counters,
-      settings: DEFAULT_QUERY_SETTINGS,
+      settings: { ...DEFAULT_QUERY_SETTINGS, cookieSecrets: [COOKIE_SECRET] },
       keepsHotAnswers,
       placeOf: () => 0,
       onFailure: (error) => {
@@ -185,6 +193,7 @@ class Server {
       },
     });
     this.#handler.state.isLoaded = true;
+    this.#handler.setTime({ monotonicMs: () => 0, wallMs: () => NOW_SECONDS * 1000 });
   }
 
   take(step: Exclude<Step, { op: 'query' }>): void {
@@ -217,7 +226,7 @@ class Server {
     return [...gone, { op: 'member', member: { instance, status }, place: 0 }];
   }
 
-  ask(query: Uint8Array, transport: 'udp' | 'tcp', client = '127.0.0.1'): Uint8Array {
+  ask(query: Uint8Array, transport: 'udp' | 'tcp' | 'tls', client = '127.0.0.1'): Uint8Array {
     return this.#out.slice(0, this.#handler.respond(query, transport, this.#out, new AddressClient(client)));
   }
 }
@@ -227,14 +236,31 @@ function zoneOf(text: string, origin: string): Zone {
   return buildZone(records, origin).zone!;
 }
 
-function encode(step: Omit<Extract<Step, { op: 'query' }>, 'op' | 'transport' | 'client'>): Uint8Array {
-  const { type, flags, udpSize, dnssecOk } = step;
-  const edns = udpSize === undefined ? undefined : { udpSize, extendedRcode: 0, version: 0, dnssecOk, options: [] };
+type QueryStep = Extract<Step, { op: 'query' }>;
+
+function encode(
+  step: Omit<QueryStep, 'op' | 'transport' | 'client' | 'cookie'> & Partial<Pick<QueryStep, 'client' | 'cookie'>>,
+): Uint8Array {
+  const { type, flags, udpSize, dnssecOk, cookie, client } = step;
+  const options = cookie === undefined ? [] : [{ code: EDNS_OPTION.COOKIE, data: cookieOf(cookie, client!) }];
+  const edns = udpSize === undefined ? undefined : { udpSize, extendedRcode: 0, version: 0, dnssecOk, options };
   const name = parseName(step.name, parseName('d.test.'));
   const query = encodeMessage(queryMessage(77, { name, type: parseType(type)!, class: 1 }, edns));
   query[2] = flags >> 8;
   query[3] = flags & 0xff;
   return query;
+}
+
+/** A cookie of a kind, as this client has it. */
+function cookieOf(kind: (typeof COOKIES)[number], client: string): Uint8Array {
+  const cookies = new ServerCookies([COOKIE_SECRET]);
+  const ageSeconds = { good: 10, ageing: 2000, late: 4000 }[kind as string] ?? 0;
+  cookies.take(bytes('0102030405060708'), 0, 8, new AddressClient(client), NOW_SECONDS - ageSeconds);
+  const { cookie } = cookies;
+  if (kind === 'bad') cookie[20]! ^= 1;
+  if (kind === 'client') return cookie.slice(0, 8);
+  if (kind === 'malformed') return cookie.slice(0, 15);
+  return kind === 'long' ? octets(cookie, '00') : cookie;
 }
 
 /** A message as text: everything but how names are compressed. */
@@ -365,7 +391,7 @@ describe('what is kept', () => {
   it('by branch is found behind the choice, and its memory is used again with it', () => {
     const freshnesses = new Freshnesses();
     const hot = new HotAnswers(freshnesses, 1 << 16);
-    const branches = new Branches({ name: 'a', policy: undefined, instances: new Map() }, [], NO_CLIENT_ZONES);
+    const branches = branchesOf({ name: 'a', policy: undefined, instances: new Map() }, [], NO_CLIENT_ZONES);
     const query = plainQuery('a');
     const other = plainQuery('b');
     let size = 0;
@@ -395,7 +421,7 @@ describe('what is kept', () => {
   it('is kept of so many branches and no more', () => {
     const freshnesses = new Freshnesses();
     const hot = new HotAnswers(freshnesses);
-    const branches = new Branches({ name: 'a', policy: undefined, instances: new Map() }, [], NO_CLIENT_ZONES);
+    const branches = branchesOf({ name: 'a', policy: undefined, instances: new Map() }, [], NO_CLIENT_ZONES);
     const freshness = freshnesses.begin();
     const query = plainQuery('a');
     const split = hot.put({ ...entryOf(freshness, 0), selector: { branches, turns: { next: () => 0 } } }, query);

@@ -11,14 +11,18 @@ import { formatRdata } from '../../src/dns/rdata/rdata.ts';
 import { NameServer } from '../support/name-server.ts';
 
 const ROUNDS = 30;
-const TYPES = ['A', 'AAAA', 'SRV', 'TXT', 'CNAME', 'MX'];
+const TYPES = ['A', 'AAAA', 'SRV', 'TXT', 'SVCB', 'HTTPS', 'PTR', 'CNAME', 'MX'];
+/** As they stand in names: one holds a dot, one looks like a part of other names. */
+const IDS = ['i0', 'I1', 'i2\\.y', '_sub', 'i-4', 'i5'];
 const SERVICES = ['web', 'db', 'v1', 'tcp', 'http'];
 const TAGS = ['v1', 'v2', 'eu', 'web', 'http'];
-const PORTS = ['http', 'stats', 'web'];
+const PORTS = ['http', 'stats', 'web', 'https'];
+const METADATA: readonly Readonly<Record<string, string>>[] = [{}, { k: '0' }, { k: '1' }, { alpn: 'h2,http/1.1' }];
 const ADDRESSES = ['10.0.0.1', '10.0.0.2', '2001:db8::1', 'a.elsewhere.example', 'b.elsewhere.example'];
 const LABELS = ['10-0-0-1', '10-0-0-2', '2001-db8-0-0-0-0-0-1'];
 
 interface Entry {
+  readonly id: string;
   readonly service: string;
   readonly address: string;
   readonly port: number;
@@ -32,16 +36,17 @@ function pick<T>(random: Random, from: readonly T[]): T {
   return from[random.below(from.length)]!;
 }
 
-function makeEntry(random: Random): Entry {
+function makeEntry(random: Random, id: string): Entry {
   const some = <T>(from: readonly T[]) => from.filter(() => random.below(2) === 0);
   const proto = () => pick(random, ['tcp', 'udp'] as const);
   return {
+    id,
     service: pick(random, SERVICES),
     address: pick(random, ADDRESSES),
     port: 80 + random.below(2),
     tags: some(TAGS),
     ports: Object.fromEntries(some(PORTS).map((name) => [name, { port: 90 + random.below(2), proto: proto() }])),
-    meta: random.below(2) === 0 ? {} : { k: String(random.below(2)) },
+    meta: pick(random, METADATA),
     isDown: random.below(3) === 0,
   };
 }
@@ -68,10 +73,14 @@ function makeModel(entries: readonly Entry[], policies: readonly string[]): Mode
   };
   const addPool = (name: string, pool: readonly Entry[], types: string): void => {
     add(name);
-    for (const { address, port, meta } of pool.filter(({ isDown }) => !isDown)) {
+    for (const { address, port, ports, meta } of pool.filter(({ isDown }) => !isDown)) {
       if (types.includes('A') && !isHost(address)) add(name, address.includes(':') ? 'AAAA' : 'A', address);
       if (types.includes('S')) add(name, 'SRV', `0 1 ${port} ${targetOf(address)}`);
-      if (types.includes('T') && meta.k !== undefined) add(name, 'TXT', `"k=${meta.k}"`);
+      if (types.includes('T') && Object.keys(meta).length > 0) add(name, 'TXT', metadataText(meta));
+      if (!types.includes('B')) continue;
+      add(name, 'SVCB', bindingText(address, port, meta));
+      const https = ports.https?.proto === 'tcp' ? ports.https.port : meta.alpn === undefined ? undefined : port;
+      if (https !== undefined) add(name, 'HTTPS', bindingText(address, https, meta));
     }
   };
   for (const service of new Set([...entries.map((entry) => entry.service), ...policies])) {
@@ -80,13 +89,13 @@ function makeModel(entries: readonly Entry[], policies: readonly string[]): Mode
     const [host] = hosts;
     const isAlias = hosts.size === 1 && isHost(host!) && all.some(({ isDown }) => !isDown);
     if (isAlias) add(service, 'CNAME', `${host}.`);
-    else addPool(service, all, 'AST');
+    else addPool(service, all, 'ASTB');
     addPool(`_${service}._tcp`, all, 'S');
     addPool(`_${service}._udp`, all, 'S');
     for (const tags of sequences(TAGS, 4)) {
       const having = all.filter((entry) => tags.every((tag) => entry.tags.includes(tag)));
       if (having.length === 0) continue;
-      addPool(`${tags.join('.')}.${service}`, having, 'AST');
+      addPool(`${tags.join('.')}.${service}`, having, 'ASTB');
       if (tags.length === 1) addPool(`_${service}._${tags[0]}`, having, 'S');
     }
     for (const { ports, address, isDown } of all) {
@@ -101,7 +110,39 @@ function makeModel(entries: readonly Entry[], policies: readonly string[]): Mode
     if (isHost(address)) continue;
     add(targetOf(address).replace('.service.local.', ''), address.includes(':') ? 'AAAA' : 'A', address);
   }
+  addDiscovery(entries, add);
   return model;
+}
+
+function addDiscovery(entries: readonly Entry[], add: (name: string, type?: string, rdata?: string) => void): void {
+  for (const name of ['b', 'db', 'lb']) add(`${name}._dns-sd._udp`, 'PTR', 'service.local.');
+  add('_services._dns-sd._udp');
+  for (const { id, service, address, port, ports, tags, meta, isDown } of entries) {
+    const types = Object.entries(ports).map(([name, named]) => ({ name, ...named }));
+    if (ports[service]?.proto !== 'tcp') types.push({ name: service, port, proto: 'tcp' });
+    for (const each of types) {
+      const type = `_${each.name}._${each.proto}`;
+      const instance = `${id}.${type}`;
+      const lists = [type, ...tags.map((tag) => `_${tag}._sub.${type}`)];
+      for (const name of [instance, ...lists]) add(name);
+      if (isDown) continue;
+      add('_services._dns-sd._udp', 'PTR', `${type}.service.local.`);
+      for (const list of lists) add(list, 'PTR', `${instance}.service.local.`);
+      add(instance, 'SRV', `0 1 ${each.port} ${targetOf(address)}`);
+      add(instance, 'TXT', metadataText(meta));
+    }
+  }
+}
+
+function metadataText(meta: Entry['meta']): string {
+  const pairs = Object.entries(meta).map(([key, value]) => `"${key}=${value}"`);
+  return pairs.length === 0 ? '""' : pairs.join(' ');
+}
+
+function bindingText(address: string, port: number, meta: Entry['meta']): string {
+  const alpn = meta.alpn === undefined ? '' : `alpn="${meta.alpn}" `;
+  const hint = isHost(address) ? '' : ` ipv${address.includes(':') ? 6 : 4}hint=${address}`;
+  return `1 ${targetOf(address)} ${alpn}port=${port}${hint}`;
 }
 
 /** All sequences of 1 to `length` words; a tag said twice is the same tag. */
@@ -138,6 +179,11 @@ function madeUpName(random: Random): string {
     '_eu',
     'addr',
     ...LABELS,
+    ...IDS,
+    '_v1',
+    '_dns-sd',
+    '_services',
+    'lb',
     'x',
     '_',
     '*',
@@ -156,14 +202,15 @@ describe('the names of a registry', () => {
       for (const service of policies) await server.setPolicy(service, { ttl: '9s' });
       // Registered, replaced, moved from service to service and taken out while questions are asked in between.
       for (let step = 0; step < 12; step++) {
-        const id = `i${random.below(6)}`;
+        const stated = pick(random, IDS);
+        const id = stated.replaceAll('\\', '');
         if (entries.has(id) && random.below(3) === 0) {
           await server.registry.deregister(id);
           entries.delete(id);
         } else {
-          const entry = makeEntry(random);
+          const entry = makeEntry(random, stated);
           if (entries.has(id) && entries.get(id)!.service !== entry.service) await server.registry.deregister(id);
-          const { service, isDown, ...instance } = entry;
+          const { id: _, service, isDown, ...instance } = entry;
           await server.register(service, id, instance);
           await server.registry.setDraining(id, isDown);
           entries.set(id, entry);

@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { Edns, EdnsOption } from '../../src/dns/edns.ts';
 import { encodeMessage, queryMessage } from '../../src/dns/message.ts';
 import { foldOctet, type Name, parseName } from '../../src/dns/name.ts';
 import { PlainQuery } from '../../src/nameserver/plain-query.ts';
 
 const EDNS = { udpSize: 1232, extendedRcode: 0, version: 0, dnssecOk: true, options: [] };
 
-function encoded(name: Name, edns?: typeof EDNS): Uint8Array {
+function encoded(name: Name, edns?: Edns): Uint8Array {
   return encodeMessage(queryMessage(7, { name, type: 33, class: 1 }, edns));
 }
 
@@ -23,6 +24,29 @@ describe('a plain query', () => {
     const withEdns = encoded(parseName('a.example.'), EDNS);
     assert.equal(query.read(withEdns, withEdns.length), true);
     assert.deepEqual([query.hasEdns, query.udpSize, query.dnssecOk, query.end], [true, 1232, true, plain.length]);
+  });
+
+  it('may have a cookie as its only option, of the lengths that clients send', () => {
+    const read = (length: number, code = 10, more: EdnsOption[] = []): PlainQuery | undefined => {
+      const option = { code, data: Uint8Array.from({ length }, (_, i) => i + 1) };
+      const bytes = encoded(parseName('a.example.'), { ...EDNS, options: [option, ...more] });
+      const query = new PlainQuery();
+      if (!query.read(bytes, bytes.length)) return undefined;
+      assert.deepEqual(bytes.subarray(query.cookieAt, query.cookieAt + query.cookieLength), option.data);
+      return query;
+    };
+    for (const length of [8, 24]) {
+      const query = read(length)!;
+      assert.deepEqual([query.cookieLength, query.hasEdns, query.udpSize, query.dnssecOk], [length, true, 1232, true]);
+      assert.equal(read(length, 11), undefined, 'another option');
+      assert.equal(read(length, 10, [{ code: 3, data: new Uint8Array(0) }]), undefined, 'two options');
+      assert.equal(read(length - 4, 10, [{ code: 3, data: new Uint8Array(0) }]), undefined, 'two that are as long');
+    }
+    for (const length of [0, 7, 9, 12, 16, 23, 25, 28, 40]) assert.equal(read(length), undefined, `${length} octets`);
+    const query = read(8)!;
+    const plain = encoded(parseName('a.example.'), EDNS);
+    assert.equal(query.read(plain, plain.length), true);
+    assert.equal(query.cookieLength, 0, 'the next query has none');
   });
 
   it('has its name folded as octet by octet, and hashed alike in any letter case', () => {

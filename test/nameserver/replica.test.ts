@@ -10,6 +10,7 @@ import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { memberNews, newsOf, type RegistryNews, readingsNews } from '../../src/nameserver/news.ts';
 import { Replica } from '../../src/nameserver/replica.ts';
 import type { Change } from '../../src/registry/change.ts';
+import { type Instance, isAnswerable } from '../../src/registry/instance.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { openMemoryStore } from '../../src/stores/memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -18,6 +19,8 @@ import { aCheck, anInstance, aResult } from '../support/registrations.ts';
 const SERVICES = ['a', 'b', 'c'];
 const ADDRESSES = ['10.0.0.1', '10.0.0.2', '2001:db8::1', 'host.example'];
 const TAGS = ['t1', 't2'];
+const HTTP = { port: 80, proto: 'tcp' } as const;
+const STATS = { port: 8125, proto: 'udp' } as const;
 const ROLLOUT = { plan: '', state: 'running', percent: 1, sinceMs: 1, stoodMs: 0, reason: '' } as const;
 const id = fc.integer({ min: 0, max: 5 }).map((n) => `i${n}`);
 const service = fc.constantFrom(...SERVICES);
@@ -26,7 +29,8 @@ const described = fc.record({
   service,
   address: fc.constantFrom(...ADDRESSES),
   tags: fc.subarray(TAGS),
-  meta: fc.constantFrom({}, { k: 'v' }),
+  meta: fc.constantFrom({}, { k: 'v' }, { instanceName: 'Same Name' }),
+  ports: fc.constantFrom<Instance['ports']>({}, { http: HTTP }, { http: HTTP, stats: STATS }, { a: HTTP, b: STATS }),
   weight: fc.constantFrom(0, 1, 7),
   isLeased: fc.boolean(),
   isChecked: fc.boolean(),
@@ -89,7 +93,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.tuple(id, fc.option(fc.nat(3), { nil: undefined }), fc.option(fc.nat(3), { nil: undefined })).map(
     ([each, connections, latencyMs]): Command =>
       (registry, _, tell) => {
-        const state = registry.setReadings(each, { connections, latencyMs, warmth: connections && connections / 10 });
+        const part = connections && connections / 10;
+        const readings = { connections, loadReports: connections, loadTrust: part, latencyMs, warmth: part };
+        const state = registry.setReadings(each, readings);
         if (state !== undefined) tell(readingsNews(state.instance.service, [state]));
       },
   ),
@@ -114,7 +120,7 @@ function knowledge(names: {
   service: Registry['service'] | Replica['service'];
   serviceCount: number;
   index: NameIndex;
-}): unknown {
+}) {
   const services = SERVICES.map((name) => {
     const known = names.service(name);
     if (known === undefined) return undefined;
@@ -136,7 +142,29 @@ function knowledge(names: {
       .sort(),
   );
   const tags = TAGS.map((tag) => index.hasTag(tag));
-  return { services, count: names.serviceCount, addresses, tags, hasAddresses: index.hasAddresses };
+  const { types } = index;
+  const discovery = {
+    listed: Array.from(types.listed(), ({ name, proto }) => `_${name}._${proto}`).sort(),
+    services: [...SERVICES, 'http', 'stats'].map((name) =>
+      (['tcp', 'udp'] as const).map((proto) => [...(types.servicesOf({ name, proto }) ?? [])].sort()),
+    ),
+    labelled: ['i0', 'i1', 'i5', 'same name'].map((id) =>
+      Array.from(index.labelled(id), ({ service }) => service).sort(),
+    ),
+    inOrder: ['0', 'a', '2'].map((digit) => index.addressOrder.hasBetween(digit.padEnd(8, '0'), digit.padEnd(8, 'f'))),
+  };
+  return { services, count: names.serviceCount, addresses, tags, hasAddresses: index.hasAddresses, discovery };
+}
+
+/** The types of answerable instances, looked up one by one. */
+function typesOf(registry: Registry): string[] {
+  const types = new Set<string>();
+  for (const { instance, status } of registry.instances()) {
+    if (!isAnswerable(status)) continue;
+    types.add(`_${instance.service}._tcp`);
+    for (const [name, { proto }] of Object.entries(instance.ports)) types.add(`_${name}._${proto}`);
+  }
+  return [...types].sort();
 }
 
 describe('a replica', () => {
@@ -150,8 +178,8 @@ describe('a replica', () => {
         const index = new NameIndex();
         const follow = (change: Change): void => {
           const { kind, instance, before } = change;
-          if (instance !== undefined && kind === 'deregister') index.remove(instance.instance);
-          else if (instance !== undefined) index.put(instance.instance, before?.instance);
+          if (instance !== undefined && kind === 'deregister') index.remove(instance);
+          else if (instance !== undefined) index.put(instance, before);
           const news = newsOf(
             change,
             (name) => registry.service(name),
@@ -172,6 +200,7 @@ describe('a replica', () => {
             knowledge({ service: replica.service, serviceCount: replica.serviceCount(), index: replica.index }),
             known,
           );
+          assert.deepEqual(typesOf(registry), known.discovery.listed);
           for (const name of SERVICES) {
             const place = replica.service(name) === undefined ? -1 : SERVICES.indexOf(name);
             assert.equal(replica.placeOf(name), place);

@@ -18,6 +18,8 @@ pay          CNAME ns
 far          NS    ns.far
 ns.far       A     10.0.0.2
 _web._tcp    SRV   0 0 80 ns
+shop         HTTPS 1 ns alpn=h2
+_shop._tcp   PTR   own._shop._tcp
 wiki         MX    10 ns
 *            A     10.0.0.3
 `;
@@ -30,6 +32,13 @@ describe('findShadows', () => {
     ['pay', ["a static CNAME hides service 'pay' at pay.d.test."]],
     ['far', ["the delegation of far.d.test. hides service 'far' at far.d.test."]],
     ['web', ["the static SRV hides service 'web' at _web._tcp.d.test."]],
+    [
+      'shop',
+      [
+        "the static HTTPS hides service 'shop' at shop.d.test.",
+        "the static PTR hides service 'shop' at _shop._tcp.d.test.",
+      ],
+    ],
     ['wiki', []],
     ['unknown', []],
     // `_S` has one octet more than a label may have; the service itself is fine.

@@ -8,8 +8,9 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Endpoint } from '../../src/base/ip.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { encodeMessage, queryMessage } from '../../src/dns/message.ts';
+import { ConnectionTable, STREAM_LIMITS, type StreamLimits } from '../../src/net/connection-table.ts';
 import { DnsListener } from '../../src/net/dns-listener.ts';
-import { TCP_LIMITS, type TcpLimits, TcpListener } from '../../src/net/tcp.ts';
+import { TcpListener } from '../../src/net/tcp.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { NameServer, parseQuestion } from '../support/name-server.ts';
 
@@ -21,8 +22,13 @@ function echo(query: Uint8Array, _transport: string, out: Uint8Array): number {
   return query.length + 1;
 }
 
-async function listen(t: TestContext, limits: Partial<TcpLimits> = {}, clock = new FakeClock()): Promise<TcpListener> {
-  const options = { answer: echo, clock, log: silentLogger, limits: { ...TCP_LIMITS, ...limits } };
+async function listen(
+  t: TestContext,
+  limits: Partial<StreamLimits> = {},
+  clock = new FakeClock(),
+): Promise<TcpListener> {
+  const table = new ConnectionTable(clock, { ...STREAM_LIMITS, ...limits });
+  const options = { answer: echo, clock, log: silentLogger, table };
   const listener = await TcpListener.open({ address: '127.0.0.1', port: 0 }, options);
   t.after(async () => {
     const closed = listener.close();

@@ -22,6 +22,7 @@ new ShardLoop({
   port,
   onBatch: () => {},
   onPortZero: () => {},
+  onForward: () => 0,
   onNews: (news) => {
     const told = news as EchoNews;
     if (told.op === 'hang') for (;;);

@@ -23,6 +23,7 @@ import { NameIndex } from '../../src/nameserver/name-index.ts';
 import { QueryHandler } from '../../src/nameserver/query.ts';
 import { QueryCounters, type Transport } from '../../src/nameserver/query-counters.ts';
 import { DEFAULT_QUERY_SETTINGS, type QuerySettings } from '../../src/nameserver/query-settings.ts';
+import { createRateLimitMemory } from '../../src/nameserver/rate-limit.ts';
 import type { ServedZone } from '../../src/nameserver/view.ts';
 import { View } from '../../src/nameserver/view.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -50,6 +51,8 @@ export interface NameServerOptions {
   readonly seed?: number;
   /** Networks whose EDNS client subnet is believed. */
   readonly clientSubnetFrom?: readonly string[];
+  /** Networks whose addresses have names. */
+  readonly reverse?: readonly string[];
   /** Networks by zone. */
   readonly clientZones?: Readonly<Record<string, readonly string[]>>;
 }
@@ -90,6 +93,7 @@ export class NameServer {
     this.handler = new QueryHandler(new View([]), {
       random: seededRandom(options.seed ?? 1),
       counters: this.counters,
+      limits: { memory: createRateLimitMemory(), seed: 1 },
       settings: settingsOf(options),
       placeOf: () => 0,
       onFailure: (error) => this.failures.push(error),
@@ -117,8 +121,8 @@ export class NameServer {
     registry.onChange(({ kind, service, instance, before, sequence }) => {
       const touched = [service];
       if (instance !== undefined) {
-        if (kind === 'deregister') this.index.remove(instance.instance);
-        else if (kind !== 'health') touched.push(...this.index.put(instance.instance, before?.instance));
+        if (kind === 'deregister') this.index.remove(instance);
+        else touched.push(...this.index.put(instance, before));
       }
       this.handler.state.serialOffset = sequence;
       for (const each of touched) this.handler.view.serviceChanged(each);
@@ -145,6 +149,7 @@ export class NameServer {
       negativeTtlSeconds: this.#options.negativeTtlSeconds ?? 5,
       serverAddresses: ['127.0.0.1'],
       claimLocal: this.#options.claimLocal ?? false,
+      reverse: networks(this.#options.reverse),
       clientSubnetFrom: networks(this.#options.clientSubnetFrom),
       clientZones: Object.entries(this.#options.clientZones ?? {}).map(([zone, texts]) => ({
         zone,

@@ -4,6 +4,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Random } from '../../src/base/random.ts';
+import { DEFAULT_QUERY_SETTINGS, type QuerySettings } from '../../src/nameserver/query-settings.ts';
+import { COOKIE_SECRET } from './cookies.ts';
 import { brokenMessage } from './hostile-traffic.ts';
 import { NameServer } from './name-server.ts';
 import { bytes, octets } from './wire.ts';
@@ -42,13 +44,31 @@ const TAILS = [
   { count: 1, octets: '00 0029 04d0 00 00 8000 0000' },
   { count: 1, octets: '00 0029 0000 00 01 0000 0000' },
   { count: 1, octets: '00 0029 1000 00 00 0000 000c 000a 0008 0102030405060708' },
-  { count: 2, octets: '00 0029 1000 00 00 0000 0000 01 61 00 00fa 00ff 00000000 0004 00000000' },
+  {
+    count: 2,
+    octets:
+      '00 0029 1000 00 00 0000 0000 01 61 00 00fa 00ff 00000000 0013 00 000000000001 012c 0002 abcd 0001 0000 0000',
+  },
+  { count: 1, octets: '01 61 00 00fa 00ff 00000000 0013 00 000000000001 012c 0002 abcd 0001 0000 0000' },
+  { count: 1, octets: '00 0029 1000 00 00 0000 001c 000a 0018 0102030405060708 01000000 00000000 1122334455667788' },
+  {
+    count: 1,
+    octets:
+      '00 0029 04d0 00 00 8000 0025 0003 0000 000c 0002 0000 000b 0000 0008 0007 0001 18 00 c00002 000a 0008 0102030405060708',
+  },
   { count: 1, octets: 'c00c 0001 0001 00000000 0004 0a000001' },
 ];
 
+/** So that options are answered. */
+export const CORPUS_SETTINGS: QuerySettings = {
+  ...DEFAULT_QUERY_SETTINGS,
+  cookieSecrets: [COOKIE_SECRET],
+  nsid: 'corpus',
+};
+
 /** The world that the corpus asks about: a zone, and a service of 40 instances. Every one opened answers the same. */
 export async function openCorpusServer(): Promise<NameServer> {
-  const server = await NameServer.open({ zones: [ZONE] });
+  const server = await NameServer.open({ zones: [ZONE], settings: CORPUS_SETTINGS });
   await server.registerMany('web', 40, { tags: ['v1'], ports: { http: 80 }, meta: { k: 'v' } });
   return server;
 }

@@ -14,7 +14,7 @@ export const SAMPLE_RDATA: readonly string[] = [
   'AAAA ::ffff:10.0.0.7',
   `NS ns.${APEX}`,
   `CNAME cart-service.${APEX}`,
-  `SOA ns.${APEX} hostmaster.${APEX} 2026010101 3600 600 604800 5`,
+  `SOA ns.${APEX} hostmaster.${APEX} 2026010101 15 5 604800 5`,
   `PTR cart-service.${APEX}`,
   'HINFO "RFC8482" ""',
   `MX 10 mail.${APEX}`,
@@ -58,7 +58,7 @@ export function sampleMessages(): Uint8Array[] {
   }
   const ixfr = queryMessage(1, { name: parseName(APEX), type: 251, class: 1 });
   const tsig = parseRecord('key. 0 CLASS255 TYPE250 \\# 8 0000000000000000');
-  const soa = parseRecord(`${APEX} 5 IN SOA ns.${APEX} hostmaster.${APEX} 1 3600 600 604800 5`);
+  const soa = parseRecord(`${APEX} 5 IN SOA ns.${APEX} hostmaster.${APEX} 1 15 5 604800 5`);
   messages.push({ ...ixfr, authorities: [soa], additionals: [tsig], edns: EDNS });
   messages.push({ ...queryMessage(2, { name, type: 6, class: 1 }), opcode: 4, answers: [soa] });
   const records = SAMPLE_RDATA.map((text) => parseRecord(`${owner} 5 IN ${text}`));

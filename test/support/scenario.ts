@@ -7,6 +7,7 @@
 //   server [maxUdpSize=N] [claimLocal] [seed=N] [unloaded]   before anything else
 //   client-zone ZONE NETWORK ...                             before anything else
 //   believe NETWORK ...                                      whose client subnet is believed; before anything else
+//   reverse NETWORK ...                                      whose addresses have names; before anything else
 //   zone                                                     serve the master file indented below; `zones none`: no file
 //   register SERVICE ID ADDRESS:PORT [tags=a,b] [weight=N] [ttl=5s] [leaseTtl=5s] [checks=a,b] [zone=Z] [port.NAME=N[/udp]] [meta.KEY=VALUE]
 //   deregister ID      drain ID | undrain ID      maintenance ID|service SERVICE on|off
@@ -84,6 +85,7 @@ export class Scenario {
   #zones: string[] = [];
   #clientZones: Record<string, readonly string[]> = {};
   #clientSubnetFrom: readonly string[] = [];
+  #reverse: readonly string[] = [];
   #serverWords: Words | undefined;
   #server: NameServer | undefined;
 
@@ -108,6 +110,9 @@ export class Scenario {
         return [];
       case 'believe':
         this.#clientSubnetFrom = plain;
+        return [];
+      case 'reverse':
+        this.#reverse = plain;
         return [];
       case 'zone':
         this.#zones.push(`${body.map((line) => line.replace(/^ {2}/, '')).join('\n')}\n`);
@@ -145,6 +150,7 @@ export class Scenario {
       seed: Number(words?.named.get('seed') ?? 1),
       clientZones: this.#clientZones,
       clientSubnetFrom: this.#clientSubnetFrom,
+      reverse: this.#reverse,
     };
     const isUnloaded = words?.plain.includes('unloaded') ?? false;
     this.#server = isUnloaded ? NameServer.unloaded(options) : await NameServer.open(options);

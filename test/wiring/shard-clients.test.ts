@@ -12,6 +12,7 @@ import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/messag
 import { parseName } from '../../src/dns/name.ts';
 import { createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
+import { createRateLimitMemory } from '../../src/nameserver/rate-limit.ts';
 import { ServicePlaces } from '../../src/nameserver/service-places.ts';
 import { loadSocketCalls } from '../../src/net/socket-calls.ts';
 import { TcpListener } from '../../src/net/tcp.ts';
@@ -91,7 +92,13 @@ describe('clients at several addresses', { skip: unavailable }, () => {
     await server.setPolicy('subnet', { affinity: { by: 'subnet', mode: 'pin' } });
     await server.setPolicy('zone', { affinity: { by: 'zone' } });
     const places = new ServicePlaces();
-    const shards = Shards.start({ workers: 2, cursorMemory: createCursorMemory(1 << 12), places, log: silentLogger });
+    const shards = Shards.start({
+      workers: 2,
+      cursorMemory: createCursorMemory(1 << 12),
+      limits: { memory: createRateLimitMemory(), seed: 1 },
+      places,
+      log: silentLogger,
+    });
     assert.ok(typeof shards !== 'string', 'shards can be started');
     cleanUp.push(() => shards.pool.close());
     shards.setView(server.plan, DEFAULT_QUERY_SETTINGS);

@@ -12,6 +12,7 @@ import { decodeMessage, encodeMessage, queryMessage } from '../../src/dns/messag
 import { parseName } from '../../src/dns/name.ts';
 import { createCursorMemory } from '../../src/nameserver/cursors.ts';
 import { DEFAULT_QUERY_SETTINGS } from '../../src/nameserver/query-settings.ts';
+import { createRateLimitMemory } from '../../src/nameserver/rate-limit.ts';
 import { ServicePlaces } from '../../src/nameserver/service-places.ts';
 import { loadSocketCalls, type SocketCalls } from '../../src/net/socket-calls.ts';
 import type { UdpSide } from '../../src/net/udp-side.ts';
@@ -47,7 +48,13 @@ const PLAN = {
 /** A registry and shards over it, wired as server.ts does it. */
 async function startShards(workers: number): Promise<{ shards: Shards; registry: Registry }> {
   const places = new ServicePlaces();
-  const shards = Shards.start({ workers, cursorMemory: createCursorMemory(1 << 12), places, log: silentLogger });
+  const shards = Shards.start({
+    workers,
+    cursorMemory: createCursorMemory(1 << 12),
+    limits: { memory: createRateLimitMemory(), seed: 1 },
+    places,
+    log: silentLogger,
+  });
   assert.ok(typeof shards !== 'string', 'shards can be started');
   const registry = await Registry.open({ store: openMemoryStore(), clock: systemClock, log: silentLogger });
   shards.setView(PLAN, DEFAULT_QUERY_SETTINGS);
