@@ -8,13 +8,15 @@ import type { ApiBackend, ApiParts } from './api-parts.ts';
 import { addBatchRoutes } from './batch-routes.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { addCheckRoutes } from './check-routes.ts';
-import { sendError } from './error-reply.ts';
+import { addDohRoutes } from './doh-routes.ts';
+import { closeAfter, sendError } from './error-reply.ts';
 import { addExplainRoutes } from './explain-routes.ts';
 import { addHistoryRoutes } from './history-routes.ts';
+import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { parseJsonBody } from './json-body.ts';
 import { addLifecycleRoutes } from './lifecycle-routes.ts';
-import { DEFAULT_LIMITS, type HttpLimits, Listeners, type TlsMaterial } from './listener.ts';
+import { Listeners, type TlsMaterial } from './listener.ts';
 import { addDocsRoutes, addOpenApi } from './openapi-routes.ts';
 import { addOperationRoutes } from './operation-routes.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
@@ -144,6 +146,7 @@ async function buildApp(
   addExplainRoutes(app, parts);
   addSimulateRoutes(app, parts);
   addOperationRoutes(app, parts);
+  await addDohRoutes(app, parts);
   addUnbuiltRoutes(app);
   await addDocsRoutes(app);
   refusals.add();
@@ -154,15 +157,17 @@ async function buildApp(
 function addHooks(app: FastifyInstance, state: { readonly isClosing: boolean }): void {
   app.addHook('onRequest', async (_request, reply) => {
     setCommonHeaders(reply.raw);
-    if (state.isClosing) reply.header('connection', 'close');
+    if (state.isClosing) closeAfter(reply);
   });
   app.addHook('preParsing', async (request) => {
     const { headers } = request;
     // The type of nothing, or of what nobody looks at, says nothing. It is still read, and bounded.
     if (!takesBody(request) || headers['content-length'] === '0') headers['content-type'] = 'application/json';
   });
-  app.addHook('onSend', async (_request, reply) => {
-    if (state.isClosing) reply.header('connection', 'close');
+  app.addHook('onSend', async (request, reply) => {
+    if (state.isClosing) closeAfter(reply);
+    // Fastify sets it for bodies that it does not read to their end, and HTTP/2 knows no such header.
+    if (request.raw.httpVersionMajor > 1) reply.removeHeader('connection');
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;

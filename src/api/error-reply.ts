@@ -66,11 +66,16 @@ export function sendError(thrown: unknown, request: FastifyRequest, reply: Fasti
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="rollcall"');
   if (status === 429 || status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   // Nobody waits for the rest of a body that will not be used.
-  if (!request.raw.complete) reply.header('connection', 'close');
+  if (!request.raw.complete) closeAfter(reply);
   if (error === undefined)
     request.log.error({ err: thrown, method: request.method, url: request.url }, 'request failed');
   const body = error === undefined ? internalError() : errorBody(error.code, error.message, error.details);
   return reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+}
+
+/** Hang up when the reply is sent. HTTP/2 has no header for that: its listener ends streams and connections itself. */
+export function closeAfter(reply: FastifyReply): void {
+  if (reply.request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
 }
 
 function internalError(): ErrorBody {

@@ -4,10 +4,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint, isLoopback, parseIp } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
+import { MAX_DOH_OCTETS } from './doh-routes.ts';
 import { ERROR_STATUS, errorBody } from './error-reply.ts';
+import { HEADERS_TOO_LARGE, isDohPath, type Refusal, TOO_LONG_QUESTION } from './header-refusals.ts';
+import type { HttpLimits } from './http-limits.ts';
+import { Http2Sessions } from './http2-sessions.ts';
 
 /** PEM contents. With `clientCa` every client must show a certificate that it signed. */
 export interface TlsMaterial {
@@ -15,25 +20,6 @@ export interface TlsMaterial {
   readonly key: string;
   readonly clientCa?: string;
 }
-
-/** Bounds on clients. Node's own defaults are far laxer and let a few slow ones hold everything. */
-export interface HttpLimits {
-  readonly headersTimeoutMs: number;
-  /** To receive a whole request; answering may take longer. */
-  readonly requestTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly maxConnections: number;
-  /** From one address that is not loopback. */
-  readonly maxConnectionsPerSource: number;
-}
-
-export const DEFAULT_LIMITS: HttpLimits = {
-  headersTimeoutMs: 5000,
-  requestTimeoutMs: 10_000,
-  keepAliveTimeoutMs: 60_000,
-  maxConnections: 16_384,
-  maxConnectionsPerSource: 512,
-};
 
 const TIMEOUT_CHECK_MS = 1000;
 const MAX_HEADER_BYTES = 16_384;
@@ -56,6 +42,7 @@ export class Listeners {
   readonly addresses: Endpoint[] = [];
   readonly #options: ListenerOptions;
   readonly #servers: (Server | TlsServer)[] = [];
+  readonly #http2: Http2Sessions;
   readonly #perSource = new Map<string, number>();
   /** The reply under way on each connection, so that an error reply never lands in the middle of it. */
   readonly #replies = new WeakMap<Duplex, ServerResponse>();
@@ -63,6 +50,12 @@ export class Listeners {
 
   private constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#http2 = new Http2Sessions({
+      limits: options.limits,
+      maxHeaderBytes: MAX_HEADER_BYTES,
+      onRequest: options.handler,
+      onExpectation: (request, response) => this.#continue(request, response),
+    });
   }
 
   /** Bind all of them or none. Throws CodedError `listen_failed`. */
@@ -87,8 +80,10 @@ export class Listeners {
   /** Accept nothing more, wait at most `graceMs` for the requests under way, then cut them off. */
   async close(graceMs: number): Promise<void> {
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    this.#http2.close();
     const cutOff = setTimeout(() => {
       for (const server of this.#servers) server.closeAllConnections();
+      this.#http2.destroy();
     }, graceMs);
     await Promise.all(closed);
     clearTimeout(cutOff);
@@ -117,7 +112,7 @@ export class Listeners {
   }
 
   #createServer(): Server | TlsServer {
-    const { limits, tls, maxBodyBytes } = this.#options;
+    const { limits, tls } = this.#options;
     const options = {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
@@ -133,19 +128,39 @@ export class Listeners {
     const server =
       tls === undefined
         ? createServer(options, handler)
-        : createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ...secureContext(tls) }, handler);
+        : this.#createTlsServer({ ...options, ...secureContext(tls) }, handler);
     // Headers over a count would be dropped in silence, and with them those that access depends on. They are counted
     // in access.ts instead; their size is bounded here.
     server.maxHeadersCount = 0;
     server.maxConnections = limits.maxConnections;
     server.on('connection', (socket: Socket) => this.#admit(socket));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket));
-    // Whoever asks before sending a huge body is told before it sends any of it.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      if (!(Number(request.headers['content-length']) > maxBodyBytes)) response.writeContinue();
-      handler(request, response);
+      this.#replies.set(request.socket, response);
+      this.#continue(request, response);
     });
     return server;
+  }
+
+  /** HTTP/1 and HTTP/2 behind the same handshake, as the client chooses (ALPN). */
+  #createTlsServer(options: object, handler: RequestHandler): TlsServer {
+    const alpn = { handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2', 'http/1.1'] };
+    const server = createTlsServer({ ...options, ...alpn }, handler);
+    const serveHttp1 = server.listeners('secureConnection');
+    server.removeAllListeners('secureConnection');
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol === 'h2') this.#http2.serve(socket);
+      else for (const serve of serveHttp1) serve.call(server, socket);
+    });
+    return server;
+  }
+
+  /** Whoever asks before sending a huge body is told before it sends any of it. */
+  #continue(request: IncomingMessage, response: ServerResponse): void {
+    const { maxBodyBytes, handler } = this.#options;
+    const most = Math.max(maxBodyBytes, MAX_DOH_OCTETS);
+    if (!(Number(request.headers['content-length']) > most)) response.writeContinue();
+    handler(request, response);
   }
 
   #admit(socket: Socket): void {
@@ -179,7 +194,9 @@ export class Listeners {
       socket.destroy();
       return;
     }
-    const [code, message] = REFUSALS[errorCode] ?? ['bad_request', 'this is not a valid HTTP request'];
+    const [code, message] = isLongQuestion(error)
+      ? TOO_LONG_QUESTION
+      : (REFUSALS[errorCode] ?? ['bad_request', 'this is not a valid HTTP request']);
     const body = JSON.stringify(errorBody(code, message));
     const status = ERROR_STATUS[code]!;
     const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8`;
@@ -187,14 +204,24 @@ export class Listeners {
   }
 }
 
-const REFUSALS: Readonly<Record<string, readonly [code: string, message: string]>> = {
+const REFUSALS: Readonly<Record<string, Refusal>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'the request did not arrive in time'],
-  HPE_HEADER_OVERFLOW: ['headers_too_large', 'the headers are too large'],
+  HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
 };
+
+/** A DNS question whose headers are too large for the length of its path alone: 413 as for a POST. */
+function isLongQuestion(error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
+  if (error.code !== 'HPE_HEADER_OVERFLOW') return false;
+  // Anything else there may be of it is behind the path, or came in packets before.
+  const start = error.rawPacket?.subarray(0, MAX_HEADER_BYTES).toString('latin1') ?? '';
+  const [method, path = ''] = start.split(' ', 2);
+  return method === 'GET' && isDohPath(path) && !start.includes('\r\n');
+}
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   408: 'Request Timeout',
+  413: 'Content Too Large',
   431: 'Request Header Fields Too Large',
 };
 

@@ -1,5 +1,6 @@
 // watch-routes.ts -- changes as they happen: server-sent events (WHATWG HTML, section 9.2)
 
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { CodedError } from '../base/errors.ts';
@@ -60,9 +61,15 @@ function watch(request: FastifyRequest, reply: FastifyReply, { watchers }: ApiPa
     'content-type': 'text/event-stream; charset=utf-8',
     'x-accel-buffering': 'no',
     'x-rollcall-event-id': watchers.ids.format(position),
-    connection: 'close',
+    ...(request.raw.httpVersionMajor < 2 ? { connection: 'close' } : {}),
   });
   raw.write(RETRY);
-  if (!raw.destroyed) watchers.add(raw, caller, service, position);
+  if (!isGone(raw)) watchers.add(raw, caller, service, position);
   return reply;
+}
+
+/** Has the connection ended, so that there is no `close` to come? A reply of HTTP/2 knows only through its stream. */
+function isGone(raw: ServerResponse): boolean {
+  const { stream } = raw as { stream?: { readonly destroyed: boolean } };
+  return stream?.destroyed ?? raw.destroyed;
 }

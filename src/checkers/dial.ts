@@ -1,17 +1,11 @@
 // dial.ts -- open a TCP or TLS connection to addresses that were judged before
 
-import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
-import {
-  checkServerIdentity,
-  connect as connectTls,
-  type PeerCertificate,
-  type SecureContext,
-  type TLSSocket,
-} from 'node:tls';
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import type { IpAddress } from '../base/ip.ts';
 import type { CheckTls } from '../health/check-spec.ts';
 import type { ProbeTarget } from '../health/checker.ts';
+import { identityProblem } from '../net/certificate-identity.ts';
 import { noAuthorities, readAuthorities } from './ca-file.ts';
 import type { ProbeSignal } from './probe-signal.ts';
 
@@ -117,11 +111,4 @@ function lookupOf(addresses: readonly IpAddress[]): LookupFunction {
     if (options.all === true) callback(null, found);
     else callback(null, found[0]!.address, found[0]!.family);
   };
-}
-
-/** Node 22.23's own check takes IPv6 addresses for host names, which they then are not. */
-function identityProblem(name: string, certificate: PeerCertificate): Error | undefined {
-  if (isIP(name) === 0) return checkServerIdentity(name, certificate);
-  if (new X509Certificate(certificate.raw).checkIP(name) !== undefined) return undefined;
-  return new Error(`IP: ${name} is not in the cert's list: ${certificate.subjectaltname ?? ''}`);
 }

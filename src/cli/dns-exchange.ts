@@ -1,11 +1,12 @@
 // dns-exchange.ts -- one question to one DNS server, and its reply
 //
 // dns2's UDP client asks what it can ask. What it cannot goes through our own codec and sockets: types it has no name
-// for (SVCB), names with escapes, client subnets, and everything over TCP, where it has no timeout, no IPv6 and takes any id.
+// for (SVCB), names with escapes, client subnets, and everything over TCP and TLS, where it has no timeout, no IPv6 and takes any id.
 
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { UDPClient } from 'dns2';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint, type IpPrefix } from '../base/ip.ts';
@@ -15,6 +16,7 @@ import { FLAG } from '../dns/header.ts';
 import { decodeMessage, encodeMessage, type Message, type Question, queryMessage } from '../dns/message.ts';
 import { equalNames, type Name, parseName } from '../dns/name.ts';
 import { WireError } from '../dns/wire-error.ts';
+import { identityProblem } from '../net/certificate-identity.ts';
 import { type DnsAnswer, fromMessage, fromPacket } from './dns-answer.ts';
 
 /** What to ask, of whom. */
@@ -22,9 +24,12 @@ export interface DnsQuestion {
   /** Domain name, taken as absolute; throws a NameError when it is none. */
   readonly name: string;
   readonly type: number;
-  readonly server: Endpoint;
+  /** A URL: by HTTPS, and no other way. */
+  readonly server: Endpoint | string;
   /** TCP from the start; a truncated reply leads there anyway. */
   readonly tcp?: boolean;
+  /** TLS, with a certificate for the server's address that Node trusts (NODE_EXTRA_CA_CERTS adds to that). */
+  readonly tls?: boolean;
   /** For whom to ask (EDNS client subnet). */
   readonly subnet?: IpPrefix;
   readonly timeoutMs: number;
@@ -32,8 +37,10 @@ export interface DnsQuestion {
 
 /** A reply, and the way it came. */
 export interface DnsReply extends DnsAnswer {
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: 'udp' | 'tcp' | 'tls' | 'https';
 }
+
+type PlainQuestion = DnsQuestion & { readonly server: Endpoint };
 
 /** Types whose RDATA dns2 reads without loss. */
 const DNS2_TYPES = new Set(['A', 'AAAA', 'NS', 'CNAME', 'SOA', 'PTR', 'MX', 'TXT', 'SRV', 'CAA']);
@@ -43,18 +50,22 @@ const UDP_SIZE = 1232;
 /** Ask once. Throws CodedError `timeout`, `unreachable` or `bad_reply`. */
 export async function askDns(question: DnsQuestion): Promise<DnsReply> {
   const name = parseName(question.name);
+  const { server } = question;
+  if (typeof server === 'string') return { ...(await askByHttps(question, server, name)), transport: 'https' };
+  const plain = { ...question, server };
+  if (question.tls) return { ...(await askByStream(plain, name)), transport: 'tls' };
   if (!question.tcp) {
-    const answer = isForDns2(question) ? await askByDns2(question) : await askByDgram(question, name);
+    const answer = isForDns2(question) ? await askByDns2(plain) : await askByDgram(plain, name);
     if (!answer.flags.includes('tc')) return { ...answer, transport: 'udp' };
   }
-  return { ...(await askByTcp(question, name)), transport: 'tcp' };
+  return { ...(await askByStream(plain, name)), transport: 'tcp' };
 }
 
 function isForDns2({ name, type, subnet }: DnsQuestion): boolean {
   return DNS2_TYPES.has(formatType(type)) && !name.includes('\\') && subnet === undefined;
 }
 
-async function askByDns2({ name, type, server, timeoutMs }: DnsQuestion): Promise<DnsAnswer> {
+async function askByDns2({ name, type, server, timeoutMs }: PlainQuestion): Promise<DnsAnswer> {
   const ask = UDPClient({
     dns: server.address,
     port: server.port,
@@ -78,7 +89,7 @@ async function askByDns2({ name, type, server, timeoutMs }: DnsQuestion): Promis
   }
 }
 
-function askByDgram({ type, subnet, server, timeoutMs }: DnsQuestion, name: Name): Promise<DnsAnswer> {
+function askByDgram({ type, subnet, server, timeoutMs }: PlainQuestion, name: Name): Promise<DnsAnswer> {
   const query = newQuery(name, type, subnet);
   return new Promise((resolve, reject) => {
     const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4');
@@ -100,10 +111,10 @@ function askByDgram({ type, subnet, server, timeoutMs }: DnsQuestion, name: Name
   });
 }
 
-function askByTcp({ type, subnet, server, timeoutMs }: DnsQuestion, name: Name): Promise<DnsAnswer> {
+function askByStream({ type, subnet, server, timeoutMs, tls }: PlainQuestion, name: Name): Promise<DnsAnswer> {
   const query = newQuery(name, type, subnet);
   return new Promise((resolve, reject) => {
-    const socket = connect(server.port, server.address);
+    const socket = tls ? connectSecurely(server) : connect(server.port, server.address);
     let received = Buffer.alloc(0);
     const timer = setTimeout(() => finish(() => reject(late(server, timeoutMs))), timeoutMs);
     const finish = (settle: () => void): void => {
@@ -127,24 +138,41 @@ function askByTcp({ type, subnet, server, timeoutMs }: DnsQuestion, name: Name):
   });
 }
 
+function connectSecurely({ address, port }: Endpoint): TLSSocket {
+  return connectTls({
+    host: address,
+    port,
+    ALPNProtocols: ['dot'],
+    checkServerIdentity: (_, certificate) => identityProblem(address, certificate),
+  });
+}
+
+async function askByHttps({ type, subnet, timeoutMs }: DnsQuestion, url: string, name: Name): Promise<DnsAnswer> {
+  // With id 0, as caches like it (RFC 8484 section 4.1).
+  const query = newQuery(name, type, subnet, 0);
+  const { postDnsMessage } = await import('./https-exchange.ts');
+  const bytes = await postDnsMessage(url, query.bytes, timeoutMs);
+  return await new Promise((resolve, reject) => settleReply(bytes, query, url, resolve, reject));
+}
+
 interface Query {
   readonly message: Message;
   readonly question: Question;
   readonly bytes: Uint8Array;
 }
 
-function newQuery(name: Name, type: number, subnet: IpPrefix | undefined): Query {
+function newQuery(name: Name, type: number, subnet: IpPrefix | undefined, id = randomInt(65536)): Query {
   const question = { name, type, class: CLASS.IN };
   const options = subnet === undefined ? [] : [clientSubnetQuery(subnet)];
   const edns = { udpSize: UDP_SIZE, extendedRcode: 0, version: 0, dnssecOk: false, options };
-  const message = queryMessage(randomInt(65536), question, edns);
+  const message = queryMessage(id, question, edns);
   return { message, question, bytes: encodeMessage(message) };
 }
 
 function settleReply(
   bytes: Uint8Array,
   query: Query,
-  server: Endpoint,
+  server: Endpoint | string,
   resolve: (answer: DnsAnswer) => void,
   reject: (error: Error) => void,
 ): void {
@@ -174,6 +202,7 @@ function unreachable(server: Endpoint, thrown: unknown): CodedError {
   return new CodedError('unreachable', `cannot ask ${formatEndpoint(server)}: ${reason}`);
 }
 
-function badReply(server: Endpoint, reason: string): CodedError {
-  return new CodedError('bad_reply', `the reply of ${formatEndpoint(server)} is not in order: ${reason}`);
+function badReply(server: Endpoint | string, reason: string): CodedError {
+  const name = typeof server === 'string' ? server : formatEndpoint(server);
+  return new CodedError('bad_reply', `the reply of ${name} is not in order: ${reason}`);
 }

@@ -49,9 +49,12 @@ async function serve(options: ServeOptions, shell: Shell): Promise<void> {
   });
 }
 
+/** Docker kills who takes 10. */
+const STOP_DEADLINE_MS = 9000;
+
 /**
  * Start a server and keep it until SIGTERM or SIGINT asks for an orderly stop, or `onReady` says so by the function it
- * is given; a second signal exits at once. SIGHUP reloads.
+ * is given; a second signal exits at once, and so does a stop that takes too long. SIGHUP reloads.
  */
 export async function runServer(
   config: Config,
@@ -71,7 +74,11 @@ export async function runServer(
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   let server: RunningServer | undefined;
   let storeClaim: StoreClaim | undefined;
-  const onHangup = (): void => void server?.reload();
+  let isReloadDue = false;
+  const onHangup = (): void => {
+    if (server === undefined) isReloadDue = true;
+    else void server.reload();
+  };
   process.on('SIGHUP', onHangup);
   try {
     // The store is verified by a child while the server's modules are loaded.
@@ -79,11 +86,18 @@ export async function runServer(
     // Only here, so that the small commands do not load the whole server.
     const { startServer } = await import('../server.ts');
     server = await startServer({ config, reloadConfig, version: packageVersion(), storeClaim });
+    // What was started with may have been read before the change that the signal told of.
+    if (isReloadDue) void server.reload();
     await onReady(server, askToStop);
     await asked;
   } finally {
+    const overdue = setTimeout(() => {
+      process.stderr.write(`rollcall: not stopped after ${STOP_DEADLINE_MS / 1000} s; exiting\n`);
+      process.exit(1);
+    }, STOP_DEADLINE_MS).unref();
     await server?.stop();
     await storeClaim?.release();
+    clearTimeout(overdue);
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onHangup);
   }
 }

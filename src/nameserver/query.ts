@@ -261,7 +261,12 @@ export class QueryHandler {
     if (this.#outside?.targetOf(answer, request, client, this.#view) !== undefined) return FORWARD;
     const place = answer.service === undefined ? -1 : placeOf(answer.service);
     counters.answered(transport, request.question?.type ?? 0, answer.rcode, place);
-    return this.#write(request, bytes, answer, asked, transport, out);
+    const length = this.#write(request, bytes, answer, asked, transport, out);
+    // A referral is long, and whoever asks for ANY may well be somebody else (RFC 8482 section 4.4).
+    const isTooMuch =
+      transport === 'udp' && request.question?.type === TYPE.ANY && length > MAX_ANY_FACTOR * bytes.length;
+    if (!isTooMuch) return length;
+    return this.#write(request, bytes, cutAnswer(answer.rcode, answer.authoritative), asked, transport, out);
   }
 
   /** SERVFAIL for a query that came to a verdict which nobody can see to now. */
@@ -343,6 +348,9 @@ export class QueryHandler {
     return answer;
   }
 }
+
+/** Octets of a reply to ANY over UDP for each octet of the query. */
+const MAX_ANY_FACTOR = 4;
 
 /** Types that only stand in other sections (RFC 6891, 8945) or mark proofs (RFC 9824 section 3.1). */
 const FORMERR_TYPES: ReadonlySet<number> = new Set([TYPE.OPT, TYPE.TSIG, 128]);

@@ -30,10 +30,12 @@ export class HeldOctets<Each extends Holder> {
     if (octets === 0) this.#held.delete(holder);
     else this.#held.set(holder, octets);
     while (this.#total > this.#max) {
-      const [longest] = this.#held.keys();
+      const [longest] = this.#held;
       if (longest === undefined) return;
-      this.set(longest, 0);
-      longest.giveWay();
+      const [other, theirs] = longest;
+      this.#held.delete(other);
+      this.#total -= theirs;
+      other.giveWay();
     }
   }
 }

@@ -55,7 +55,8 @@ export class ShardLoop {
     while (Atomics.load(control, CONTROL.STOP) === 0) {
       this.#takeNews();
       for (let fd = this.#leaving.pop(); fd !== undefined; fd = this.#leaving.pop()) this.#leave(fd, prepare);
-      if (this.#sockets.size === 1) for (const batch of this.#sockets.values()) this.#turn(batch, true, prepare);
+      // Not in a loop over the sockets: news may bring others, and those must not be waited for here.
+      if (this.#sockets.size === 1) this.#turn(this.#sockets.values().next().value!, true, prepare);
       else if (this.#sockets.size === 0) Atomics.wait(control, CONTROL.STOP, 0, IDLE_MS / 10);
       else this.#poll(prepare);
     }

@@ -16,6 +16,7 @@ import {
   type StreamLimits,
   type StreamTransport,
 } from './connection-table.ts';
+import { eventLoopTurn } from './event-loop-turn.ts';
 import { InputOctets } from './input-octets.ts';
 
 const MAX_MESSAGE = 65535;
@@ -60,6 +61,12 @@ export class TcpConnection implements Seat {
   /** Since when replies have been waiting for the client; undefined when none are. */
   #blockedSinceMs: number | undefined;
   #isPaused = false;
+  /** Ends when all is answered that has arrived. */
+  #isLeaving = false;
+  /** A turn is waited for, to see whether anything comes in. */
+  #isListening = false;
+  /** Something came in since. */
+  #hasHeard = false;
   /** Messages that were answered the last time. */
   #answered = 0;
 
@@ -106,6 +113,11 @@ export class TcpConnection implements Seat {
     return this.#blockedSinceMs === undefined && this.#transfer === undefined && this.#forwarded < MAX_FORWARDED;
   }
 
+  /** Has it said that it is done? */
+  get isFinishing(): boolean {
+    return this.#finishedSinceMs !== undefined;
+  }
+
   /** Drop the connection at once. */
   destroy(): void {
     this.#options.table.remove(this);
@@ -121,6 +133,24 @@ export class TcpConnection implements Seat {
   /** It has held memory for longer than any other, and there is too little. */
   giveWay(): void {
     this.drop('memory');
+  }
+
+  /** Answer what has arrived by now, then finish. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#leaveInTurn();
+  }
+
+  #leaveInTurn(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    this.#hasHeard = false;
+    void eventLoopTurn().then(() => {
+      this.#isListening = false;
+      // What comes in brings it back here, and so does the end of what keeps it busy.
+      if (this.#hasHeard) this.#leaveInTurn();
+      else if (!this.#isBusy && !this.#socket.destroyed) this.finish();
+    });
   }
 
   /**
@@ -161,6 +191,7 @@ export class TcpConnection implements Seat {
 
   /** Take what came in; says whether to go on reading. */
   #receive(octets: Uint8Array): boolean {
+    this.#hasHeard = true;
     if (this.#finishedSinceMs !== undefined) return true;
     let used = 0;
     // Most messages come whole and alone, and are answered where they are.
@@ -192,6 +223,7 @@ export class TcpConnection implements Seat {
       this.#isPaused = false;
       this.#socket.resume();
     }
+    if (this.#isLeaving && !this.#isBusy) this.#leaveInTurn();
     return true;
   }
 

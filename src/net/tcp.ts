@@ -8,6 +8,7 @@ import { AddressClient } from '../nameserver/client.ts';
 import type { Answerer, Deferred } from './answerer.ts';
 import { ConnectionClient, peerAddress } from './connection-client.ts';
 import { ConnectionTable, DRAIN_MS, type DropCause, type Greeting } from './connection-table.ts';
+import { eventLoopTurn } from './event-loop-turn.ts';
 import type { TrustedProxies } from './proxied-datagrams.ts';
 import { takeProxyHeader } from './proxied-stream.ts';
 import { readPlainly, readShared } from './shared-reads.ts';
@@ -80,15 +81,24 @@ export class TcpListener {
   /** A wildcard takes connections for every address that the machine has. */
   async refresh(): Promise<void> {}
 
-  /** Accept no more, let replies under way be taken, then close what is left. */
+  /** Accept no more, answer what has arrived, let the replies be taken, then close what is left. */
   async close(): Promise<void> {
+    const { clock } = this.#options;
+    let deadline = clock.after(DRAIN_MS, () => {
+      for (const greeting of this.#greetings) greeting.destroy();
+      for (const connection of this.#connections) {
+        if (connection.isFinishing) connection.destroy();
+        else connection.finish();
+      }
+      deadline = clock.after(DRAIN_MS, () => {
+        for (const connection of this.#connections) connection.destroy();
+      });
+    });
+    // The system has said yes to more clients than we know of.
+    await eventLoopTurn();
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const greeting of this.#greetings) greeting.destroy();
-    for (const connection of this.#connections) connection.finish();
-    const deadline = this.#options.clock.after(DRAIN_MS, () => {
-      for (const connection of this.#connections) connection.destroy();
-    });
+    for (const connection of this.#connections) connection.leave();
     if (this.connectionCount > 0) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty = resolve;
@@ -181,7 +191,9 @@ export class TcpListener {
     const { answer, deferred } = this.#options;
     const table = this.#table;
     const keepalive = (): number =>
-      table.isNearlyFull ? 0 : Math.min(Math.floor(table.limits.idleTimeoutMs / 100), MAX_DECISECONDS);
+      this.#isClosing || table.isNearlyFull
+        ? 0
+        : Math.min(Math.floor(table.limits.idleTimeoutMs / 100), MAX_DECISECONDS);
     const client = new ConnectionClient(address, keepalive);
     const connection: TcpConnection = new TcpConnection(read, {
       answer,
@@ -196,7 +208,7 @@ export class TcpListener {
       },
     });
     this.#connections.add(connection);
-    if (this.#isClosing) connection.finish();
+    if (this.#isClosing) connection.leave();
   }
 
   get #transport(): 'tcp' | 'tls' {

@@ -11,6 +11,7 @@ import type { Logger } from '../base/log.ts';
 import { AddressClient } from '../nameserver/client.ts';
 import { FORWARD } from '../nameserver/verdict.ts';
 import type { Answerer, Deferred } from './answerer.ts';
+import { eventLoopTurn } from './event-loop-turn.ts';
 import type { UdpSide } from './udp-side.ts';
 
 /** Room for bursts while the event loop is busy; the system caps it at net.core.rmem_max. */
@@ -18,6 +19,8 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const MAX_REPLY = 65535;
 /** How long a listener that is closed waits for the replies of upstreams. */
 const MAX_LAST_REPLIES_MS = 5000;
+/** A socket that is left is read for so many turns of the event loop at most: each takes 32 datagrams or more. */
+const MAX_LAST_TURNS = 256;
 
 export interface UdpOptions {
   readonly answer: Answerer;
@@ -84,10 +87,11 @@ export class UdpListener implements UdpSide {
     }
   }
 
-  /** Stop receiving; replies handed to the system are sent. */
+  /** Answer what has arrived, then stop; replies handed to the system are sent. */
   async close(): Promise<void> {
     this.#closed = true;
     const sockets = [...this.#sockets.values()];
+    await readOut(sockets);
     for (const socket of sockets) socket.removeAllListeners('message');
     await this.#lastReplies();
     this.#sockets.clear();
@@ -177,6 +181,20 @@ export class UdpListener implements UdpSide {
       if ([...this.#sockets.values()].includes(socket)) socket.send(message, port, address);
       if (--this.#forwarded === 0) this.#onIdle();
     });
+  }
+}
+
+/** Resolves when nothing is left in the sockets' buffers that came before. */
+async function readOut(sockets: readonly dgram.Socket[]): Promise<void> {
+  let hasHeard = false;
+  const listen = (): void => {
+    hasHeard = true;
+  };
+  for (const socket of sockets) socket.on('message', listen);
+  for (let turns = 0; turns < MAX_LAST_TURNS; turns++) {
+    hasHeard = false;
+    await eventLoopTurn();
+    if (!hasHeard) break;
   }
 }
 

@@ -3,10 +3,11 @@
 // RFC 7766 and RFC 7858. Opened when it is needed and closed when it is idle. What is under way when an upstream closes
 // a connection that had been in use is asked once more on a new one: it may have been closing while we asked.
 
-import { randomInt, X509Certificate } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Clock, Timer } from '../base/clock.ts';
+import { identityProblem } from './certificate-identity.ts';
 import type { UpstreamAddress } from './upstream-address.ts';
 import { type ForwardedQuestion, makeUpstreamQuery, markOf, matchReply, type UpstreamQuery } from './upstream-query.ts';
 import type { Cancel } from './upstream-udp.ts';
@@ -233,11 +234,4 @@ export class UpstreamStream {
     if (again.length > 0) this.#open();
     for (const each of lost) if (!again.includes(each)) each.done({ kind: 'failed', reason });
   }
-}
-
-/** Node 22.23's own check takes IPv6 addresses for host names, which they then are not. */
-function identityProblem(name: string, certificate: PeerCertificate): Error | undefined {
-  if (isIP(name) === 0) return checkServerIdentity(name, certificate);
-  if (new X509Certificate(certificate.raw).checkIP(name) !== undefined) return undefined;
-  return new Error(`the certificate is not for ${name}`);
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { type Endpoint, formatEndpoint } from '../../src/base/ip.ts';
@@ -189,6 +190,75 @@ describe('rollcall query', () => {
     const server = { address: '127.0.0.1', port: peer.port };
     const { err } = await ask(server, 'a.example', '--tcp');
     assert.match(err, /^(bad_reply: .* the connection ended|unreachable: )/);
+  });
+
+  describe('by HTTPS', () => {
+    /** Any type, status and body. */
+    async function httpServer(
+      answer: (query: Message) => readonly [status: number, type: string, body: Uint8Array],
+    ): Promise<string> {
+      const http = createHttpServer((request, response) => {
+        const parts: Buffer[] = [];
+        request
+          .on('data', (part) => parts.push(part))
+          .on('end', () => {
+            assert.deepEqual(
+              [request.method, request.url, request.headers['content-type']],
+              ['POST', '/dns-query', TYPE],
+            );
+            const [status, type, body] = answer(decodeMessage(Buffer.concat(parts)));
+            response.writeHead(status, { 'content-type': type }).end(body);
+          });
+      });
+      const peer = await Peer.listen(http);
+      peers.push(peer);
+      return `http://127.0.0.1:${peer.port}`;
+    }
+    const TYPE = 'application/dns-message';
+    const good = (query: Message): Uint8Array => reply(query, { answers: records('a.example. 5 IN A 10.0.0.7') });
+
+    it('asks with id 0, at the usual path', async () => {
+      let id = -1;
+      const url = await httpServer((query) => {
+        ({ id } = query);
+        return [200, TYPE, good(query)];
+      });
+      const { out, code, err } = await runCommand(['query', 'a.example', '--server', url]);
+      assert.deepEqual([id, code, err], [0, 0, '']);
+      assert.match(out, /10\.0\.0\.7[\s\S]* by https, /);
+      assert.ok(out.includes(`${url}/dns-query`), out);
+    });
+
+    const rows: readonly (readonly [name: string, answer: Parameters<typeof httpServer>[0], err: RegExp])[] = [
+      ['another status', (query) => [404, TYPE, good(query)], /^bad_reply: .* its status is 404\n$/],
+      ['another type', (query) => [200, 'text/html', good(query)], /^bad_reply: .* it is no DNS message\n$/],
+      ['too much', () => [200, TYPE, new Uint8Array(65_536)], /^bad_reply: .* longer than a DNS message\n$/],
+      ['nothing', () => [200, TYPE, new Uint8Array(0)], /^bad_reply: /],
+      [
+        'another question',
+        (query) => [200, TYPE, reply(query, { questions: [{ ...query.questions[0]!, type: 16 }] })],
+        /^bad_reply: .* another question\n$/,
+      ],
+    ];
+    for (const [name, answer, expected] of rows) {
+      it(`refuses ${name}`, async () => {
+        const { code, err } = await runCommand(['query', 'a.example', '--server', await httpServer(answer)]);
+        assert.equal(code, 1);
+        assert.match(err, expected);
+      });
+    }
+
+    it('gives up in time, and where nobody listens', async () => {
+      const peer = await Peer.listen(createServer(() => {}));
+      peers.push(peer);
+      const silent = `https://127.0.0.1:${peer.port}`;
+      assert.match(
+        (await runCommand(['query', 'a', '--server', silent, '--timeout', '0.2'])).err,
+        /^timeout: .* 0\.2 seconds\n$/,
+      );
+      const none = await runCommand(['query', 'a', '--https', '--server', '127.0.0.1:1']);
+      assert.match(none.err, /^unreachable: cannot ask https:\/\/127\.0\.0\.1:1\/dns-query: nobody listens there\n$/);
+    });
   });
 
   for (const [argv, sent, scope, shown] of [

@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type BuiltServer, makeServerFolder, startBuiltServer, writeConfig } from '../support/built-server.ts';
+import {
+  type BuiltServer,
+  makeServerFolder,
+  runRollcall,
+  startBuiltServer,
+  writeConfig,
+} from '../support/built-server.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { requireTools, run } from '../support/tools.ts';
 
@@ -54,6 +60,26 @@ test('kdig asks over TLS, and a certificate is exchanged by a reload', async (t)
   await told;
   assert.equal(await ask(second.certFile), '10.1.0.1');
   assert.equal(await tlsPort(server), port, 'the listener stayed open');
+});
+
+test('rollcall query asks over TLS, and trusts whom it is told to', async (t) => {
+  if (!(await requireTools(t, { openssl: 'openssl' }))) return;
+  const { certFile, keyFile, remove } = makeCertificate();
+  t.after(remove);
+  const tls = { listen: ['127.0.0.1:0', '[::1]:0'], certFile, keyFile };
+  const server = await startBuiltServer(t, { config: { dns: { tls } } });
+  await server.register('cart-service', 'cart-1', { address: '10.1.0.1', port: 8080 });
+  const { dns } = (await server.api('GET', '/v1/status')).body;
+  for (const endpoint of dns.tls) {
+    const args = ['query', NAME, '--tls', '--server', endpoint, '--json'];
+    const { stdout, stderr, exitCode } = await runRollcall(args, { env: { NODE_EXTRA_CA_CERTS: certFile } });
+    assert.equal(exitCode, 0, stderr);
+    const { transport, answers } = JSON.parse(stdout);
+    assert.deepEqual([transport, answers[0].data], ['tls', '10.1.0.1']);
+    const stranger = await runRollcall(args);
+    assert.deepEqual([stranger.exitCode, stranger.stdout], [1, '']);
+    assert.match(stranger.stderr, /^unreachable: .*certificate/);
+  }
 });
 
 test('kdig tells by PROXY headers for whom it asks, over UDP and TCP', async (t) => {

@@ -16,6 +16,8 @@ export interface Scope {
 export interface OrdealOptions {
   /** For how long, where that can be chosen. */
   readonly minutes: number | undefined;
+  /** How many questions are asked, where that can be chosen. */
+  readonly questions: number | undefined;
 }
 
 export type Ordeal = (scope: Scope, options: OrdealOptions) => Promise<OrdealRow[]>;

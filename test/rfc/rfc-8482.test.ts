@@ -17,6 +17,7 @@ alias CNAME ns
 a.empty A 192.0.2.2
 child NS ns.child
 ns.child A 192.0.2.3
+${Array.from({ length: 9 }, (_, i) => `many NS server-number-${i}.many\nserver-number-${i}.many A 192.0.2.1${i}`).join('\n')}
 `;
 
 describe('RFC 8482', () => {
@@ -47,6 +48,15 @@ describe('RFC 8482', () => {
       flags: 'rd',
       authority: 'child.example.test. 300 IN NS ns.child.example.test.',
     });
+  });
+
+  it('a long referral is cut over UDP, and whole over TCP (4.4)', () => {
+    for (const edns of [false, 1232]) {
+      expectReply(server.ask('x.many.example.test. ANY', { edns }), { flags: 'tc rd', answer: '', authority: '' });
+    }
+    const whole = server.ask('x.many.example.test. ANY', { transport: 'tcp' });
+    assert.equal(whole.authorities.length, 9);
+    assert.equal(server.ask('x.many.example.test. A', { edns: 1232 }).authorities.length, 9);
   });
 
   it('is no larger than four times the question, and the same over TCP', () => {

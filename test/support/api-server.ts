@@ -57,6 +57,7 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
       domains: ['service.local'],
     }),
     heartbeat: (id, report) => beats.push({ id, report }),
+    answerDns: async () => undefined,
     rollouts,
     foresight: foresightOf(() => viewOf(registry), registry, clock),
     ttlInForceSeconds: () => 5,
@@ -87,7 +88,7 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
 /** The domain `service.local` as it is now. */
 function viewOf(registry: Registry): View {
   const index = new NameIndex();
-  for (const { instance } of registry.instances()) index.put(instance, undefined);
+  for (const state of registry.instances()) index.put(state, undefined);
   const apex = parseName('service.local.');
   return buildView(
     {
