@@ -3,6 +3,7 @@
 // Two arrows run here and nowhere else: a health result into the registry (wiring/health.ts), and a registry change
 // into the nameserver.
 
+import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Api } from './api/api.ts';
@@ -16,10 +17,11 @@ import { FileWatch } from './config/file-watch.ts';
 import { readZones, type ZoneFiles } from './config/zone-files.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
+import type { InstanceRules } from './registry/validate-instance.ts';
 import type { RunningSchedules } from './schedule/maintenance-schedules.ts';
 import type { StoreClaim } from './stores/store-claim.ts';
 import { STORES } from './stores/stores.ts';
-import { exposeConnectionMetrics } from './wiring/connection-metrics.ts';
+import { exposeConnectionMetrics, exposeTransferMetrics } from './wiring/connection-metrics.ts';
 import { DataPlane } from './wiring/data-plane.ts';
 import { foresightOf } from './wiring/foresight.ts';
 import { exposeForwardMetrics } from './wiring/forward-metrics.ts';
@@ -27,7 +29,7 @@ import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { boundHeapGrowth } from './wiring/heap-growth.ts';
 import { startMaintenance } from './wiring/maintenance.ts';
 import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
-import { needRestart } from './wiring/restart-needs.ts';
+import { modeOf, needRestart } from './wiring/restart-needs.ts';
 import { startTimedWork, type TimedWork } from './wiring/timed-work.ts';
 import { tlsContents } from './wiring/tls-files.ts';
 import { TtlNotes } from './wiring/ttl-notes.ts';
@@ -102,7 +104,10 @@ class Server implements RunningServer {
   #api: Api | undefined;
   #schedules: RunningSchedules | undefined;
   #ready = false;
+  /** The reload under way, or the start. */
   #reloading: Promise<unknown> = Promise.resolve();
+  /** One that has not begun yet: it will see whatever has changed until it does. */
+  #nextReload: Promise<ReloadResult> | undefined;
   #lastReload: { at: string; result: 'ok' | 'failed' } | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -114,6 +119,7 @@ class Server implements RunningServer {
     this.#countReload = exposeReloadMetrics(this.#metrics);
     this.#dns = new DataPlane({ clock, log: this.#log, dns: options.config.dns, version: options.version });
     exposeConnectionMetrics(this.#metrics, this.#dns.connections);
+    exposeTransferMetrics(this.#metrics, this.#dns.transfers);
     exposeQueryMetrics(this.#metrics, () => this.#dns.counters(), this.#dns.places);
     exposeForwardMetrics(this.#metrics, this.#dns.forwarder);
     this.#watch = new FileWatch({ clock, log: this.#log, onChange: () => void this.reload() });
@@ -123,9 +129,17 @@ class Server implements RunningServer {
     return { dns: this.#dns.endpoints, tls: this.#dns.tlsEndpoints, http: this.#api?.addresses ?? [] };
   }
 
-  async start(): Promise<void> {
+  /** A reload that is asked for meanwhile comes after. */
+  start(): Promise<void> {
+    const started = this.#start();
+    this.#reloading = started.catch(() => {});
+    return started;
+  }
+
+  async #start(): Promise<void> {
     const config = this.#config;
     this.#zones = readZonesOf(config);
+    this.#followFiles();
     this.#dns.setView(config.dns, this.#zones.zones);
     // Names are ours from the first packet on: SERVFAIL until the registry is loaded, never NXDOMAIN.
     await this.#dns.listen(config.dns);
@@ -158,7 +172,6 @@ class Server implements RunningServer {
     this.#api = await this.#startApi(registry, this.#timed);
     registry.openLeases();
     this.#schedules = startMaintenance(config.schedules, registry, this.#log);
-    this.#followFiles();
     this.#ready = true;
     boundHeapGrowth();
     for (const problem of this.#zoneWarnings()) this.#log.warn({ problem: formatProblem(problem) }, 'zone file');
@@ -169,7 +182,12 @@ class Server implements RunningServer {
   }
 
   reload(): Promise<ReloadResult> {
-    const run = this.#reloading.then(() => this.#reloadOnce());
+    if (this.#nextReload !== undefined) return this.#nextReload;
+    const run = this.#reloading.then(() => {
+      this.#nextReload = undefined;
+      return this.#reloadOnce();
+    });
+    this.#nextReload = run;
     this.#reloading = run;
     return run;
   }
@@ -183,8 +201,8 @@ class Server implements RunningServer {
   async #stopInOrder(): Promise<void> {
     const wasReady = this.#ready;
     this.#ready = false;
-    this.#watch.stop();
     await this.#reloading;
+    this.#watch.stop();
     await this.#schedules?.stop();
     await this.#api?.close();
     await this.#timed?.stop();
@@ -214,7 +232,7 @@ class Server implements RunningServer {
       ...(tls === undefined ? {} : { tls }),
       maxBodyBytes: http.maxBodyBytes,
       access: { tokens: auth.tokens, allowHosts: http.allowHosts },
-      rules: () => instanceRules(this.#config),
+      rules: () => this.#instanceRules(),
       heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
       answerDns: (query, client) => this.#dns.answer(query, client),
       rollouts,
@@ -244,21 +262,34 @@ class Server implements RunningServer {
     };
   }
 
+  /** Programs may be run by the health checks as these were started. */
+  #instanceRules(): InstanceRules {
+    const { allowExec } = this.#options.config.health;
+    return instanceRules({ ...this.#config, health: { ...this.#config.health, allowExec } });
+  }
+
   #followFiles(): void {
     const { file, dns, http } = this.#config;
-    const { certFile, keyFile, clientCaFile } = http.tls ?? {};
-    const own = [file, certFile, keyFile, clientCaFile, dns.cookieSecretsFile];
+    const certificates = [
+      http.tls?.certFile,
+      http.tls?.keyFile,
+      http.tls?.clientCaFile,
+      dns.tls?.certFile,
+      dns.tls?.keyFile,
+    ];
+    const own = [file, ...certificates, dns.cookieSecretsFile, dns.forward.authoritiesFile];
     const files = [...own, ...this.#zones.files].filter((each) => each !== undefined);
     this.#watch.follow(files, [dns.zonesFolder]);
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
-    if (this.#stopped !== undefined) return { problems: [] };
+    // Stopped, or never started.
+    if (!this.#ready) return { problems: [] };
     let problems: readonly Problem[];
     try {
       problems = await this.#applyReload();
     } catch (error) {
-      problems = error instanceof LocatedError ? error.problems : [wholeServer(errorMessage(error))];
+      problems = error instanceof LocatedError ? error.problems : [this.#wholeConfig(errorMessage(error))];
     }
     const failed = problems.some(({ severity }) => severity === 'error');
     this.#countReload(failed ? 'failed' : 'ok');
@@ -272,38 +303,56 @@ class Server implements RunningServer {
   /** Throws, with nothing changed, or returns warnings. */
   async #applyReload(): Promise<readonly Problem[]> {
     const { config, problems } = this.#options.reloadConfig((id) => this.#registry?.instance(id)?.isStatic === false);
-    if (config === undefined) return problems;
+    // Whoever has to look for mistakes should see all of them.
+    if (config === undefined) return [...problems, ...errorsIn(readZones(this.#config.dns.zonesFolder))];
     const zones = readZonesOf(config);
     const tls = tlsContents('http.tls', config.http.tls);
-    this.#registry?.checkStatic(config.services);
-    await this.#dns.listen(config.dns);
-    this.#registry?.setStatic(config.services);
+    const prepared = await this.#dns.prepare(config.dns, zones.zones);
+    try {
+      // Somebody may have registered one of them while sockets were opened.
+      this.#registry?.checkStatic(config.services);
+      this.#api?.setAccess({ tokens: config.auth.tokens, allowHosts: config.http.allowHosts });
+    } catch (error) {
+      await prepared.abandon();
+      throw error;
+    }
+    // Nothing fails from here on, and until the first `await` nobody sees half of it.
     const before = this.#config;
     this.#config = config;
     this.#zones = zones;
-    this.#dns.setView(config.dns, zones.zones);
+    this.#registry?.setStatic(config.services);
+    const taken = prepared.take();
     this.#ttls.noteAll(this.#registry?.services() ?? []);
-    this.#api?.setAccess({ tokens: config.auth.tokens, allowHosts: config.http.allowHosts });
-    if (tls !== undefined) this.#api?.setTls(tls);
+    const isSameMode = modeOf(config.http.tls) === modeOf(this.#options.config.http.tls);
+    if (tls !== undefined && isSameMode) this.#api?.setTls(tls);
     this.#log.level = config.log.level;
-    await this.#schedules?.stop();
-    if (this.#registry !== undefined) this.#schedules = startMaintenance(config.schedules, this.#registry, this.#log);
     this.#followFiles();
-    return [...problems, ...this.#zoneWarnings(), ...needRestart(before, config)];
+    await Promise.all([taken, this.#exchangeSchedules(before, config)]);
+    return [...problems, ...this.#zoneWarnings(), ...needRestart(this.#options.config, config)];
+  }
+
+  /** One that is due at this moment must not fall between the two. */
+  async #exchangeSchedules(before: Config, { schedules }: Config): Promise<void> {
+    if (this.#registry === undefined || isDeepStrictEqual(before.schedules, schedules)) return;
+    const stopped = this.#schedules?.stop();
+    this.#schedules = startMaintenance(schedules, this.#registry, this.#log);
+    await stopped;
+  }
+
+  #wholeConfig(message: string): Problem {
+    return { file: this.#config.file ?? 'environment', line: 0, column: 0, message, severity: 'error' };
   }
 }
 
 /** The zones of a configuration. Throws a LocatedError when one has an error. */
 function readZonesOf(config: Config): ZoneFiles {
   const zones = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
-  if (zones.problems.some(({ severity }) => severity === 'error')) {
-    throw new LocatedError('invalid_zones', zones.problems);
-  }
+  if (errorsIn(zones).length > 0) throw new LocatedError('invalid_zones', zones.problems);
   return zones;
 }
 
-function wholeServer(message: string): Problem {
-  return { file: 'reload', line: 0, column: 0, message, severity: 'error' };
+function errorsIn({ problems }: ZoneFiles): Problem[] {
+  return problems.filter(({ severity }) => severity === 'error');
 }
 
 function texts(endpoints: readonly Endpoint[]): string[] {

@@ -26,6 +26,8 @@ export interface ForwardConfig {
   readonly stripPrivate: boolean;
   /** PEM of the authorities that vouch for TLS upstreams; undefined: those that Node knows. */
   readonly authorities: string | undefined;
+  /** Where these were read, absolute. */
+  readonly authoritiesFile: string | undefined;
 }
 
 const MAX_UPSTREAMS = 16;
@@ -38,6 +40,7 @@ const MAX_STALE_MS = 7 * DAY_MS;
 /** Read the section. `listen`: our own endpoints, which must not be asked. */
 export function readForward(source: SectionSource, parent: InputObject, listen: readonly Endpoint[]): ForwardConfig {
   const input = section(parent, 'forward');
+  const authoritiesFile = readPath(source, input, 'caFile');
   const config: ForwardConfig = {
     to: readUpstreams(input, listen),
     allow: readNetworks(input, 'allow') ?? [...parseNetwork('loopback')!, ...parseNetwork('private')!],
@@ -46,7 +49,8 @@ export function readForward(source: SectionSource, parent: InputObject, listen: 
     staleMs: input.duration('staleFor', 0, MAX_STALE_MS) ?? DAY_MS,
     passSpecial: readSpecial(input),
     stripPrivate: input.boolean('stripPrivate') ?? false,
-    authorities: readAuthorities(input, readPath(source, input, 'caFile')),
+    authorities: readAuthorities(input, authoritiesFile),
+    authoritiesFile,
   };
   input.finish();
   return config;

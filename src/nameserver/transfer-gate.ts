@@ -45,10 +45,10 @@ export class TransferGate {
     if (request.question!.type === TYPE.IXFR) {
       const serial = ixfrSerial(request, bytes);
       if (serial === undefined) return failure(RCODE.FORMERR);
-      // What has changed is not kept: whoever is up to date gets the SOA, and over UDP that says how far off he is
-      // (RFC 1995 sections 2 and 4).
+      // What has changed is not kept: whoever has as much, or more, gets the SOA, and over UDP that says how far off he
+      // is (RFC 1995 sections 2 and 4).
       const soa = currentSoa(served, state);
-      if (!isStream || serial === soaSerial(soa.rdatas[0]!)) {
+      if (!isStream || !isOlder(serial, soaSerial(soa.rdatas[0]!))) {
         const answer = emptyAnswer();
         answer.answer.push(soa);
         return answer;
@@ -67,6 +67,11 @@ export function isTransfer(type: number): boolean {
 export function zoneAt({ question }: Request, view: View): ServedZone | undefined {
   const served = view.zoneOf(question!.name);
   return served?.zone.apex.length === question!.name.length ? served : undefined;
+}
+
+/** Serials go round (RFC 1982 section 3.2); two that are half the way apart count as the client being behind. */
+function isOlder(serial: number, than: number): boolean {
+  return ((serial - than) | 0) < 0;
 }
 
 /** The serial that the client has, in the SOA behind the question (RFC 1995 section 3). */

@@ -3,6 +3,7 @@
 // It is told of the registry's changes and of reloads, and goes on answering whatever becomes of the rest.
 
 import { randomInt } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
@@ -10,7 +11,7 @@ import { systemRandom } from '../base/random.ts';
 import type { DnsConfig } from '../config/config.ts';
 import { equalNames, formatName } from '../dns/name.ts';
 import { soaSerial } from '../dns/rdata/basic.ts';
-import { buildView } from '../nameserver/build-view.ts';
+import { buildView, type ViewPlan } from '../nameserver/build-view.ts';
 import type { Client } from '../nameserver/client.ts';
 import { Cursors, createCursorMemory } from '../nameserver/cursors.ts';
 import { NameIndex } from '../nameserver/name-index.ts';
@@ -31,6 +32,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Zone } from '../zone/zone.ts';
 import { CookieSecrets } from './cookie-secrets.ts';
 import { forwarderSettings } from './forwarding.ts';
+import type { PreparedListeners } from './listeners.ts';
 import { Shards } from './shards.ts';
 import { Transfers } from './transfers.ts';
 import { Transports } from './transports.ts';
@@ -39,7 +41,7 @@ import { querySettings, viewPlan } from './view-plan.ts';
 export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** As the server is started; `setView` exchanges all but the workers. */
+  /** As the server is started; a reload exchanges all but the workers. */
   readonly dns: DnsConfig;
   /** Of this program. */
   readonly version: string;
@@ -65,6 +67,8 @@ export class DataPlane {
   readonly #version: string;
   readonly #clock: Clock;
   #dns: DnsConfig;
+  /** What the view was built from. */
+  #plan: ViewPlan | undefined;
   #registry: Registry | undefined;
   /** Added to the registry's sequence for the serials of zones: reloads change zones as well. */
   #serialBase = 0;
@@ -160,25 +164,58 @@ export class DataPlane {
 
   /** Listen as configured, on nothing else. Rejects, with nothing changed, with CodedError `listen_failed`. */
   async listen(dns: DnsConfig): Promise<void> {
-    await this.#transports.listen(dns);
+    const listeners = await this.#transports.prepare(dns);
+    await listeners.take();
   }
 
   /** Answer by this configuration and these zones from the next query on. */
   setView(dns: DnsConfig, zones: readonly Zone[]): void {
+    const plan = viewPlan(dns, zones);
+    this.#take(dns, plan, this.#buildView(plan));
+  }
+
+  /**
+   * Open and build all that another configuration and its zones need. Rejects, with nothing changed, as `listen` does;
+   * `take` then answers by them from the next query on.
+   */
+  async prepare(dns: DnsConfig, zones: readonly Zone[]): Promise<PreparedListeners> {
+    const plan = viewPlan(dns, zones);
+    // Answers that are kept, and the serials that secondaries go by, outlive a reload that does not concern names.
+    const view = isDeepStrictEqual(plan, this.#plan) ? undefined : this.#buildView(plan);
+    const listeners = await this.#transports.prepare(dns);
+    return {
+      take: async () => {
+        this.#take(dns, plan, view);
+        await listeners.take();
+      },
+      abandon: listeners.abandon,
+    };
+  }
+
+  #buildView(plan: ViewPlan): View {
     const names: RegistryNames = {
       index: this.#index,
       cursors: this.#cursors,
       service: (name) => this.#registry?.service(name),
       serviceCount: () => this.#registry?.serviceCount ?? 0,
     };
-    const plan = viewPlan(dns, zones);
+    return buildView(plan, names);
+  }
+
+  /** Without a view the one in force stays: the plan is the same. */
+  #take(dns: DnsConfig, plan: ViewPlan, view: View | undefined): void {
     const before = this.view.zones;
     this.#dns = dns;
     this.#transports.configure(dns);
-    const settings = this.#settings;
-    this.#query.setView(buildView(plan, names), settings);
-    this.shards?.setView(plan, settings);
     this.forwarder.set(forwarderSettings(dns));
+    if (view === undefined) {
+      this.#takeSettings();
+      return;
+    }
+    this.#plan = plan;
+    const settings = this.#settings;
+    this.#query.setView(view, settings);
+    this.shards?.setView(plan, settings);
     this.#serialBase++;
     this.setState({ serialOffset: this.#serialBase + (this.#registry?.sequence ?? 0) });
     // Nothing is kept that an upstream said of a name which is ours now.

@@ -3,14 +3,17 @@
 import type { Problem } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 
-/** Warnings for settings that a reload does not touch. */
+/** Times and counts of `health` are for whatever is registered from then on. */
+const HEALTH_KEYS = ['jitter', 'concurrency', 'perHost', 'damping', 'allowExec', 'allow', 'deny'] as const;
+
+/** Warnings for settings that a reload does not touch. `before`: as the server was started. */
 export function needRestart(before: Config, after: Config): Problem[] {
   const pairs: [string, unknown, unknown][] = [
     ['http.listen', before.http.listen, after.http.listen],
     ['http.tls', modeOf(before.http.tls), modeOf(after.http.tls)],
     ['http.maxBody', before.http.maxBodyBytes, after.http.maxBodyBytes],
     ['store', before.store, after.store],
-    ['health', before.health, after.health],
+    ...HEALTH_KEYS.map((key) => [`health.${key}`, before.health[key], after.health[key]] as [string, unknown, unknown]),
     ['dns.workers', before.dns.workers, after.dns.workers],
   ];
   return pairs
@@ -24,8 +27,8 @@ export function needRestart(before: Config, after: Config): Problem[] {
     }));
 }
 
-/** What a listener cannot take up while it is open; other certificates it can. */
-function modeOf(tls: Config['http']['tls']): string {
+/** What a listener of HTTP cannot take up while it is open; other certificates it can. */
+export function modeOf(tls: Config['http']['tls']): string {
   if (tls === undefined) return 'plain';
   return tls.clientCaFile === undefined ? 'any client' : 'known clients';
 }

@@ -72,6 +72,7 @@ describe('the defaults', () => {
         passSpecial: [],
         stripPrivate: false,
         authorities: undefined,
+        authoritiesFile: undefined,
       },
     },
     http: {
@@ -259,6 +260,7 @@ log: { level: debug }
         passSpecial: [parseName('test.')],
         stripPrivate: true,
         authorities: undefined,
+        authoritiesFile: undefined,
       },
       clientSubnetFrom: ['127.0.0.0/8', '::1', '192.0.2.53'].map((text) => parsePrefix(text)!),
       clientZones: [

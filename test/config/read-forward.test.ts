@@ -67,6 +67,7 @@ describe('dns.forward', () => {
       passSpecial: [],
       stripPrivate: false,
       authorities: undefined,
+      authoritiesFile: undefined,
     });
   });
 

@@ -9,7 +9,7 @@ import { type BuiltServer, startBuiltServer, writeConfig } from '../support/buil
 /** A zone whose host `www` has one address. */
 function zone(address: string): string {
   return `$TTL 5
-@    SOA ns hostmaster 1 3600 600 604800 5
+@    SOA ns hostmaster 1 15 5 604800 5
      NS  ns
 ns   A   127.0.0.1
 www  A   ${address}
@@ -157,6 +157,35 @@ test('listeners are opened and closed, those that stay are not touched', async (
     assert.deepEqual(await listening(), [own]);
     assert.deepEqual(await server.addresses('cart-service.service.local'), ['10.1.0.1']);
   });
+});
+
+test('what needs a restart is said at every reload until then', async (t) => {
+  const server = await startBuiltServer(t);
+  const warnings = async (config: Record<string, unknown>): Promise<string> => {
+    writeConfig(server.folder, config);
+    const { status, body } = await server.api('POST', '/v1/reload');
+    assert.equal(status, 200, JSON.stringify(body));
+    return JSON.stringify(body.problems);
+  };
+  assert.equal(await warnings({}), '[]');
+  for (let i = 0; i < 2; i++) {
+    const told = await warnings({ http: { maxBody: '1MiB' }, health: { jitter: 0.2, interval: '9s' } });
+    assert.match(told, /'http\.maxBody' takes effect after a restart/);
+    assert.match(told, /'health\.jitter' takes effect after a restart/);
+    assert.doesNotMatch(told, /health\.interval/);
+  }
+  assert.equal(await warnings({}), '[]', 'what is in force is wanted again');
+});
+
+test('mistakes in the configuration and in zone files are told together', async (t) => {
+  const { server, change: changeZone } = await startWithZone(t);
+  changeZone(BROKEN);
+  writeConfig(server.folder, { dns: { ttl: 7, maxAnswers: 0 } });
+  const { status, body } = await server.api('POST', '/v1/reload');
+  assert.equal(status, 400);
+  const places = JSON.stringify(body.error.details);
+  for (const each of [BROKEN_AT, /dns\.ttl|must/, /rollcall\.yaml:\d+:\d+/]) assert.match(places, each);
+  assert.ok(body.error.details.length >= 3, places);
 });
 
 async function change(server: BuiltServer, config: object): Promise<void> {

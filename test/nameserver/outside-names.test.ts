@@ -48,16 +48,6 @@ describe('a name outside every zone', () => {
     it(`is forwarded: ${question}`, () => assert.equal(verdictOf(question), FORWARD));
   }
 
-  it('is refused to strangers', () => {
-    const reply = server.ask('www.example.com. IN A', { client: '203.0.113.9', edns: true });
-    expectReply(reply, { rcode: 'REFUSED' });
-    assert.equal(verdictOf('www.example.com. A', { client: '203.0.113.9' }) > 0, true);
-    assert.equal(verdictOf('www.example.com. A', { client: '10.9.9.9' }), FORWARD);
-    assert.equal(verdictOf('www.example.com. A', { client: '2001:db8::1' }) > 0, true);
-    // The same with special names.
-    expectReply(server.ask('localhost. IN A', { client: '203.0.113.9' }), { rcode: 'REFUSED' });
-  });
-
   it('is refused to who does not ask for recursion, and in meta types and other classes', () => {
     expectReply(server.ask('www.example.com. IN A', { flags: 0 }), { rcode: 'REFUSED' });
     for (const type of ['AXFR', 'IXFR', 'TKEY', 'MAILB', 'TYPE0']) {
@@ -72,38 +62,21 @@ describe('a name outside every zone', () => {
   });
 });
 
+/** Of those of RFC 6761 and RFC 6303, see there. */
 describe('a special name', () => {
-  const cases: readonly [string, string, readonly string[]][] = [
-    ['localhost. A', 'NOERROR', ['localhost. 10800 IN A 127.0.0.1']],
-    ['a.LocalHost. A', 'NOERROR', ['a.LocalHost. 10800 IN A 127.0.0.1']],
-    ['localhost. AAAA', 'NOERROR', ['localhost. 10800 IN AAAA ::1']],
-    ['localhost. MX', 'NOERROR', []],
-    ['1.0.0.127.in-addr.arpa. PTR', 'NOERROR', ['1.0.0.127.in-addr.arpa. 10800 IN PTR localhost.']],
-    ['2.0.0.127.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['0.127.in-addr.arpa. PTR', 'NOERROR', []],
-    ['invalid. A', 'NXDOMAIN', []],
-    ['a.b.test. A', 'NXDOMAIN', []],
-    ['printer.local. A', 'NXDOMAIN', []],
-    ['abc.onion. A', 'NXDOMAIN', []],
-    ['a.alt. A', 'NXDOMAIN', []],
-    ['_dns.resolver.arpa. SVCB', 'NOERROR', []],
-    ['1.0.0.10.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['10.in-addr.arpa. NS', 'NOERROR', ['10.in-addr.arpa. 10800 IN NS 10.in-addr.arpa.']],
-    ['10.in-addr.arpa. A', 'NOERROR', []],
-    ['5.16.172.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['5.31.172.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['1.168.192.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['1.64.100.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['1.127.100.in-addr.arpa. PTR', 'NXDOMAIN', []],
-    ['0.d.f.ip6.arpa. PTR', 'NXDOMAIN', []],
-    ['0.8.e.f.ip6.arpa. PTR', 'NXDOMAIN', []],
-    [`1.${'0.'.repeat(31)}ip6.arpa. PTR`, 'NOERROR', [`1.${'0.'.repeat(31)}ip6.arpa. 10800 IN PTR localhost.`]],
+  const cases: readonly [question: string, rcode: string][] = [
+    ['printer.local. A', 'NXDOMAIN'],
+    ['abc.onion. A', 'NXDOMAIN'],
+    ['a.alt. A', 'NXDOMAIN'],
+    ['_dns.resolver.arpa. SVCB', 'NOERROR'],
+    ['1.64.100.in-addr.arpa. PTR', 'NXDOMAIN'],
+    ['1.127.100.in-addr.arpa. PTR', 'NXDOMAIN'],
   ];
-  for (const [question, rcode, answer] of cases) {
+  for (const [question, rcode] of cases) {
     it(`is answered here: ${question}`, () => {
       const reply = server.ask(question.replace(' ', ' IN '));
-      expectReply(reply, { rcode, answer: answer.join('\n') });
-      if (answer.length === 0) assert.equal(reply.authorities.length, 1, 'with a SOA record');
+      expectReply(reply, { rcode, answer: '' });
+      assert.equal(reply.authorities.length, 1, 'with a SOA record');
     });
   }
 

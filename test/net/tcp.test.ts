@@ -455,22 +455,36 @@ describe('a siege', () => {
 });
 
 describe('close', () => {
-  it('lets replies under way be taken, and takes no more queries', async () => {
+  it('answers what has arrived, lets the replies be taken, and takes no more queries', async () => {
     const { dial, close, listener, answered } = await setUp();
     const client = await dial();
     client.socket.pause();
     client.socket.write(Buffer.concat(Array(50).fill(framed('big'))));
-    const count = await settled(answered);
+    await settled(answered);
     const closed = close();
-    client.socket.write(framed('too late'));
     client.socket.resume();
-    for (let i = 0; i < count; i++) assert.equal((await client.next())?.length, 60_000, `reply ${i}`);
+    for (let i = 0; i < 50; i++) assert.equal((await client.next())?.length, 60_000, `reply ${i}`);
     assert.equal(await client.next(), undefined);
+    client.socket.write(framed('too late'));
     client.socket.end();
     assert.equal(await client.closed(), undefined);
     await closed;
-    assert.deepEqual([await settled(() => listener.connectionCount), answered()], [0, count]);
+    assert.deepEqual([await settled(() => listener.connectionCount), answered()], [0, 50]);
     await assert.rejects(StreamClient.connect(listener.endpoint), { code: 'ECONNREFUSED' });
+  });
+  it('answers what the system has received and nobody has read yet', async () => {
+    const { greeted, close, answered } = await setUp();
+    const clients = [await greeted(), await greeted()];
+    const before = answered();
+    for (const { socket } of clients) socket.write(Buffer.concat(Array(100).fill(framed('hello'))));
+    const closed = close();
+    for (const client of clients) {
+      for (let i = 0; i < 100; i++) assert.equal(await client.next(), 're:hello', `reply ${i}`);
+      assert.equal(await client.next(), undefined);
+      client.socket.end();
+    }
+    await closed;
+    assert.equal(answered() - before, 200);
   });
   it('does not wait for clients that never close', async () => {
     const { clock, greeted, close, listener } = await setUp();

@@ -247,3 +247,12 @@ describe('behind a wildcard', () => {
     assert.deepEqual(listeningOn(), []);
   });
 });
+
+it('a listener that is closed answers what the system has received and nobody has read yet', async () => {
+  const listener = await listen('127.0.0.1');
+  const client = await Client.open();
+  for (let i = 0; i < 300; i++) client.send(`${i}`, listener.endpoint);
+  const closed = listener.close();
+  await client.replied(300);
+  await closed;
+});

@@ -11,6 +11,8 @@ import { AddressClient } from '../../src/nameserver/client.ts';
 import type { Transport } from '../../src/nameserver/query-counters.ts';
 import { Forwarder, type ForwarderSettings } from '../../src/net/forwarder.ts';
 import { parseUpstream } from '../../src/net/upstream-address.ts';
+import { FakeClock } from './fake-clock.ts';
+import { type Asked, ScriptedUpstream } from './scripted-upstream.ts';
 
 export interface ForwardAsk {
   readonly edns?: Partial<Edns> | false;
@@ -71,4 +73,28 @@ export class TestForwarder {
   async ask(question: string, options: ForwardAsk = {}): Promise<Message> {
     return decodeMessage(await this.askRaw(question, options));
   }
+}
+
+/** A forwarder with one upstream, on a clock that stands still; an upstream that has no reply says nothing. */
+export async function startForwarding(
+  scope: { after(cleanup: () => unknown): void },
+  reply: (asked: Asked) => Uint8Array | undefined,
+  settings: Partial<SettingsText> = {},
+) {
+  const clock = new FakeClock();
+  const upstream = await ScriptedUpstream.start(scope, (asked) => {
+    const message = reply(asked);
+    if (message !== undefined) asked.send(message);
+  });
+  const server = new TestForwarder(scope, { to: [upstream.address], ...settings }, clock);
+  /** Ask while time goes by. */
+  const patiently = async (question: string): Promise<Message> => {
+    const asking = server.ask(question);
+    while (server.forwarder.waiting > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (upstream.asked.length > 0) await clock.advance(500);
+    }
+    return await asking;
+  };
+  return { clock, upstream, server, patiently };
 }

@@ -12,7 +12,7 @@ import { bytes, octets } from './wire.ts';
 
 const CRASHES = new URL('../dns/crashes/', import.meta.url);
 
-const ZONE = `
+export const CORPUS_ZONE = `
 $ORIGIN example.test.
 $TTL 300
 @ SOA ns host 1 3600 600 86400 60
@@ -68,7 +68,7 @@ export const CORPUS_SETTINGS: QuerySettings = {
 
 /** The world that the corpus asks about: a zone, and a service of 40 instances. Every one opened answers the same. */
 export async function openCorpusServer(): Promise<NameServer> {
-  const server = await NameServer.open({ zones: [ZONE], settings: CORPUS_SETTINGS });
+  const server = await NameServer.open({ zones: [CORPUS_ZONE], settings: CORPUS_SETTINGS });
   await server.registerMany('web', 40, { tags: ['v1'], ports: { http: 80 }, meta: { k: 'v' } });
   return server;
 }

@@ -46,6 +46,8 @@ export class QueryLoad {
       const exchange = this.exchanges[octets.readUInt16BE(0)];
       if (exchange !== undefined) exchange.reply ??= { receivedMs: performance.now(), octets };
     });
+    // The server has gone: what is not answered shows that.
+    socket.on('error', () => {});
     this.#timer = setInterval(() => this.#sendDue(), TICK_MS);
   }
 

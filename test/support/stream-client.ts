@@ -52,6 +52,11 @@ export class StreamClient {
     return new StreamClient(socket);
   }
 
+  /** A client on a connection that is there already, as one of TLS. */
+  static over(socket: Socket): StreamClient {
+    return new StreamClient(socket);
+  }
+
   /** The next message as text; undefined when the server closes instead. */
   async next(): Promise<string | undefined> {
     for (;;) {
