@@ -1,10 +1,10 @@
 // ordeal.ts -- the long runs: promises that take minutes to put to the test
 //
-// npm run ordeal [-- NAME ... [--minutes N] [--questions N]]
+// npm run ordeal [-- NAME ... [--minutes N] [--questions N] [--write]]
 //
-// Each prints what it measured, as rows of a table; one that finds a broken promise fails the run. The suite has short
-// cuts of them: test/wiring/shards.test.ts, test/net/answer-paths.test.ts, test/net/faults.test.ts, test/e2e/load.test.ts,
-// kill.test.ts and clock.test.ts.
+// Each prints what it measured, as rows of a table; one that finds a broken promise fails the run. Without names all of
+// them run, and what they find goes to docs/ordeals.md; with names it does with --write. The suite has short cuts of them: test/wiring/shards.test.ts, test/net/answer-paths.test.ts, test/net/faults.test.ts, test/e2e/load.test.ts,
+// kill.test.ts, clock.test.ts, tcp-siege.test.ts and sieges.test.ts.
 
 import { parseArgs } from 'node:util';
 import { acknowledged } from './acknowledged.ts';
@@ -19,9 +19,14 @@ import { flip } from './flip.ts';
 import { fuzz } from './fuzz.ts';
 import { kill } from './kill.ts';
 import { largeStart } from './large-start.ts';
+import { malformed } from './malformed.ts';
 import { memory } from './memory.ts';
 import type { Ordeal, OrdealOptions } from './ordeal-result.ts';
+import { formatRow, recordRows, TABLE_HEAD } from './ordeal-table.ts';
+import { burst, overload } from './overload.ts';
+import { randomNames } from './random-names.ts';
 import { reload } from './reload.ts';
+import { replyLimits } from './reply-limits.ts';
 import { steady } from './steady.ts';
 import { tcpSiege } from './tcp-siege.ts';
 import { watchers } from './watchers.ts';
@@ -44,28 +49,36 @@ const ORDEALS: Readonly<Record<string, Ordeal>> = {
   flip,
   'tcp-siege': tcpSiege,
   reload,
+  malformed,
+  'reply-limits': replyLimits,
+  'random-names': randomNames,
+  overload,
+  burst,
 };
 
-const { names, options } = readArguments();
-console.log('| ordeal | what | measured | promised | kept |\n|---|---|---|---|---|');
+const { names, options, isWritten } = readArguments();
+console.log(TABLE_HEAD);
 for (const name of names) {
   const cleanups: (() => unknown)[] = [];
   try {
     const scope = { after: (cleanup: () => unknown) => cleanups.push(cleanup) };
-    for (const { what, measured, promised, isKept } of await ORDEALS[name]!(scope, options)) {
-      console.log(`| ${name} | ${what} | ${measured} | ${promised} | ${isKept ? 'yes' : '**no**'} |`);
-      if (!isKept) process.exitCode = 1;
+    const rows = (await ORDEALS[name]!(scope, options)).map((row) => ({ ...row, name }));
+    for (const row of rows) {
+      console.log(formatRow(row));
+      if (!row.isKept) process.exitCode = 1;
     }
+    // One after the other, so that a run that breaks off keeps what it has.
+    if (isWritten) recordRows(name, rows, Object.keys(ORDEALS));
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
   }
 }
 
-function readArguments(): { names: string[]; options: OrdealOptions } {
+function readArguments(): { names: string[]; options: OrdealOptions; isWritten: boolean } {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
-      options: { minutes: { type: 'string' }, questions: { type: 'string' } },
+      options: { minutes: { type: 'string' }, questions: { type: 'string' }, write: { type: 'boolean' } },
     });
     const unknown = positionals.filter((name) => !Object.hasOwn(ORDEALS, name));
     if (unknown.length > 0)
@@ -76,7 +89,9 @@ function readArguments(): { names: string[]; options: OrdealOptions } {
     if (minutes !== undefined && !(minutes > 0)) throw new Error('--minutes is a number above 0');
     if (questions !== undefined && !(Number.isInteger(questions) && questions >= 1))
       throw new Error('--questions is a whole number from 1 on');
-    return { names: positionals.length > 0 ? positionals : Object.keys(ORDEALS), options: { minutes, questions } };
+    const isAll = positionals.length === 0;
+    const names = isAll ? Object.keys(ORDEALS) : positionals;
+    return { names, options: { minutes, questions }, isWritten: isAll || values.write === true };
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(2);

@@ -1,4 +1,4 @@
-// port-zero.ts -- sends datagrams from port 0, as only somebody who forges them can
+// port-zero.ts -- sends datagrams from port 0, or from one that is somebody else's, as only those do who forge them
 
 import type { SocketCalls } from '../../src/net/socket-calls.ts';
 import type { Address } from './built-server.ts';
@@ -7,11 +7,22 @@ const [AF_INET, SOCK_RAW, IPPROTO_UDP] = [2, 3, 17] as const;
 const UDP_HEADER_BYTES = 8;
 
 /** Send to an IPv4 address; false when this process may not (CAP_NET_RAW). */
-export function sendFromPortZero(calls: SocketCalls, message: Uint8Array, { address, port }: Address): boolean {
+export function sendFromPortZero(calls: SocketCalls, message: Uint8Array, to: Address): boolean {
+  return sendForged(calls, message, to, 0);
+}
+
+/** The same from any port of the address that leads to `to`, whoever has it. */
+export function sendForged(
+  calls: SocketCalls,
+  message: Uint8Array,
+  { address, port }: Address,
+  fromPort: number,
+): boolean {
   const fd = calls.socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
   if (fd < 0) return false;
-  // Source port and checksum (none) stay 0.
+  // The checksum stays 0: none.
   const datagram = Buffer.alloc(UDP_HEADER_BYTES + message.length);
+  datagram.writeUInt16BE(fromPort, 0);
   datagram.writeUInt16BE(port, 2);
   datagram.writeUInt16BE(datagram.length, 4);
   datagram.set(message, UDP_HEADER_BYTES);
