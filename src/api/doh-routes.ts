@@ -10,6 +10,7 @@ import { AddressClient } from '../nameserver/client.ts';
 import type { ApiBackend } from './api-parts.ts';
 import { replyLifetime } from './reply-lifetime.ts';
 import { routeSchema } from './route-schema.ts';
+import { UntakenReplies } from './untaken-replies.ts';
 
 export const DOH_PATH = '/dns-query';
 /** The longest DNS message. */
@@ -20,7 +21,8 @@ const HEADER_LENGTH = 12;
 const OTHER_METHODS: HTTPMethods[] = ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 
 /** Add the routes, in a place of their own, where bodies are DNS messages. */
-export async function addDohRoutes(app: FastifyInstance, parts: Pick<ApiBackend, 'answerDns'>): Promise<void> {
+export async function addDohRoutes(app: FastifyInstance, backend: Pick<ApiBackend, 'answerDns'>): Promise<void> {
+  const parts = { answerDns: backend.answerDns, untaken: new UntakenReplies() };
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     // Whatever the type: the route itself has looked at it before.
@@ -41,7 +43,9 @@ export async function addDohRoutes(app: FastifyInstance, parts: Pick<ApiBackend,
   });
 }
 
-type Parts = Pick<ApiBackend, 'answerDns'>;
+interface Parts extends Pick<ApiBackend, 'answerDns'> {
+  readonly untaken: UntakenReplies;
+}
 
 /** Whatever the rcode. */
 const REPLIES = { 200: { content: { [MEDIA_TYPE]: { schema: Type.String({ format: 'binary' }) } } } };
@@ -56,7 +60,7 @@ function addGet(scope: FastifyInstance, parts: Parts): void {
         tag: 'operation',
         query: Type.Object({ dns: Type.String({ description: 'The message in base64url, without padding.' }) }),
         replies: REPLIES,
-        errors: [413, 503],
+        errors: [413, 429, 503],
       }),
     },
     async (request, reply) => answer(messageOf(request), request, reply, parts),
@@ -75,7 +79,7 @@ function addPost(scope: FastifyInstance, parts: Parts): void {
         body: Type.String({ description: 'The message.' }),
         bodyTypes: [MEDIA_TYPE],
         replies: REPLIES,
-        errors: [413, 415, 503],
+        errors: [413, 415, 429, 503],
       }),
       onRequest: async ({ headers }) => {
         const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
@@ -108,11 +112,12 @@ async function answer(
   message: Uint8Array,
   request: FastifyRequest,
   reply: FastifyReply,
-  { answerDns }: Parts,
+  { answerDns, untaken }: Parts,
 ): Promise<FastifyReply> {
   if (message.length < HEADER_LENGTH) throw new CodedError('invalid', 'the message is shorter than a DNS header');
   const answered = await answerDns(message, new AddressClient(request.socket.remoteAddress ?? ''));
   if (answered === undefined) throw new CodedError('invalid', 'the message is not a DNS query');
+  untaken.hold(answered.length, reply.raw);
   const lifetime = replyLifetime(answered);
   // Answers differ from client to client, and by turns: a cache that many share would send them all to the same place.
   if (lifetime !== undefined) reply.header('cache-control', `max-age=${lifetime}, private`);

@@ -1,231 +1,201 @@
-// listener.ts -- the HTTP(S) sockets: bounded in time, headers, connections, and closed in order
+// listener.ts -- the HTTP(S) listeners: opened, changed by a reload, closed in order
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { ServerResponse } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { CodedError, errorMessage } from '../base/errors.ts';
-import { type Endpoint, formatEndpoint, isLoopback, parseIp } from '../base/ip.ts';
+import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
-import { MAX_DOH_OCTETS } from './doh-routes.ts';
-import { ERROR_STATUS, errorBody } from './error-reply.ts';
-import { HEADERS_TOO_LARGE, isDohPath, type Refusal, TOO_LONG_QUESTION } from './header-refusals.ts';
+import { ConnectionRoom } from './connection-room.ts';
+import { HttpFront, type RequestHandler, type TlsMaterial } from './http-front.ts';
 import type { HttpLimits } from './http-limits.ts';
-import { Http2Sessions } from './http2-sessions.ts';
 
-/** PEM contents. With `clientCa` every client must show a certificate that it signed. */
-export interface TlsMaterial {
-  readonly cert: string;
-  readonly key: string;
-  readonly clientCa?: string;
+/** What a reload may change. */
+export interface WantedHttp {
+  /** Port 0: the system picks one. */
+  readonly listen: readonly Endpoint[];
+  readonly tls?: TlsMaterial | undefined;
+  readonly maxBodyBytes: number;
 }
 
-const TIMEOUT_CHECK_MS = 1000;
-const MAX_HEADER_BYTES = 16_384;
-const HANDSHAKE_TIMEOUT_MS = 5000;
+/** What is open beside what is in force. Either of the two is called, once. */
+export interface PreparedHttp {
+  /** Put it in force, at once; what is not wanted any more ends by itself. */
+  take(): void;
+  /** Close what was opened. */
+  abandon(): Promise<void>;
+}
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
-
-export interface ListenerOptions {
-  readonly listen: readonly Endpoint[];
-  readonly tls: TlsMaterial | undefined;
+export interface ListenersOptions {
   readonly limits: HttpLimits;
-  readonly maxBodyBytes: number;
   readonly log: Logger;
   readonly handler: RequestHandler;
 }
 
+/** For requests under way at an endpoint that a reload takes away. */
+const LEAVE_GRACE_MS = 30_000;
+
+interface Listening {
+  readonly acceptor: Acceptor;
+  readonly front: HttpFront;
+}
+
 /** All the sockets of the API. */
 export class Listeners {
-  /** Where they are bound, in the order asked for. */
-  readonly addresses: Endpoint[] = [];
-  readonly #options: ListenerOptions;
-  readonly #servers: (Server | TlsServer)[] = [];
-  readonly #http2: Http2Sessions;
-  readonly #perSource = new Map<string, number>();
-  /** The reply under way on each connection, so that an error reply never lands in the middle of it. */
-  readonly #replies = new WeakMap<Duplex, ServerResponse>();
-  #connections = 0;
+  readonly #options: ListenersOptions;
+  readonly #room: ConnectionRoom;
+  /** By the endpoint as it was asked for; where port 0 was asked for several times, with a number. */
+  #open = new Map<string, Listening>();
+  /** Accept no more, and answer what is under way. */
+  readonly #leaving = new Set<HttpFront>();
+  #maxBodyBytes = 0;
+  #isClosing = false;
 
-  private constructor(options: ListenerOptions) {
+  /** None is open yet. */
+  constructor(options: ListenersOptions) {
     this.#options = options;
-    this.#http2 = new Http2Sessions({
-      limits: options.limits,
-      maxHeaderBytes: MAX_HEADER_BYTES,
-      onRequest: options.handler,
-      onExpectation: (request, response) => this.#continue(request, response),
-    });
+    this.#room = new ConnectionRoom(options.limits);
   }
 
-  /** Bind all of them or none. Throws CodedError `listen_failed`. */
-  static async open(options: ListenerOptions): Promise<Listeners> {
-    const listeners = new Listeners(options);
-    try {
-      for (const endpoint of options.listen) await listeners.#listen(endpoint);
-    } catch (error) {
-      await listeners.close(0);
-      throw error;
-    }
-    return listeners;
+  /** Where they are bound, in the order asked for. */
+  get addresses(): Endpoint[] {
+    return [...this.#open.values()].map(({ acceptor }) => acceptor.address);
   }
 
-  /** Use another certificate for connections made from now on. */
-  setTls(tls: TlsMaterial): void {
-    for (const server of this.#servers) {
-      if ('setSecureContext' in server) server.setSecureContext(secureContext(tls));
+  /** Is this reply to be the last one on its connection? */
+  isLast(response: ServerResponse): boolean {
+    if (this.#isClosing) return true;
+    for (const front of this.#leaving) if (front.has(response)) return true;
+    return false;
+  }
+
+  /**
+   * Open what is new of these endpoints; those open already stay as they are, with their connections, unless TLS is
+   * turned on or off or makes other demands on clients. Rejects, with nothing changed, with CodedError `listen_failed`
+   * when some cannot be opened, and names all of them.
+   */
+  async prepare({ listen, tls, maxBodyBytes }: WantedHttp): Promise<PreparedHttp> {
+    const next = new Map<string, Listening>();
+    const opened: Listening[] = [];
+    const failures: string[] = [];
+    for (const endpoint of listen) {
+      const key = keyOf(endpoint, next);
+      const known = this.#open.get(key);
+      try {
+        const front = known !== undefined && HttpFront.fits(known.front, tls) ? known.front : this.#createFront(tls);
+        const acceptor = known?.acceptor ?? (await this.#accept(endpoint, front));
+        if (known === undefined) opened.push({ acceptor, front });
+        next.set(key, { acceptor, front });
+      } catch (error) {
+        failures.push(errorMessage(error));
+      }
     }
+    const abandon = async (): Promise<void> => {
+      await Promise.all(opened.map(async ({ acceptor, front }) => Promise.all([acceptor.close(), front.close(0)])));
+    };
+    if (failures.length > 0) {
+      await abandon();
+      throw new CodedError('listen_failed', failures.join('; '));
+    }
+    return {
+      take: () => {
+        this.#maxBodyBytes = maxBodyBytes;
+        this.#exchange(next, tls);
+      },
+      abandon,
+    };
   }
 
   /** Accept nothing more, wait at most `graceMs` for the requests under way, then cut them off. */
   async close(graceMs: number): Promise<void> {
-    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-    this.#http2.close();
-    const cutOff = setTimeout(() => {
-      for (const server of this.#servers) server.closeAllConnections();
-      this.#http2.destroy();
-    }, graceMs);
-    await Promise.all(closed);
-    clearTimeout(cutOff);
+    this.#isClosing = true;
+    const open = [...this.#open.values()];
+    const fronts = [...this.#leaving, ...open.map(({ front }) => front)];
+    const acceptors = open.map(({ acceptor }) => acceptor);
+    await Promise.all([...acceptors.map((each) => each.close()), ...fronts.map((each) => each.close(graceMs))]);
   }
 
-  async #listen(endpoint: Endpoint): Promise<void> {
-    const server = this.#createServer();
+  #exchange(next: Map<string, Listening>, tls: TlsMaterial | undefined): void {
+    const before = this.#open;
+    this.#open = next;
+    for (const { acceptor, front } of next.values()) {
+      acceptor.front = front;
+      if (tls !== undefined) front.setTls(tls);
+    }
+    for (const [key, { acceptor, front }] of before) {
+      const now = next.get(key);
+      if (now === undefined) void acceptor.close();
+      if (now?.front !== front) this.#leave(front);
+    }
+  }
+
+  #leave(front: HttpFront): void {
+    this.#leaving.add(front);
+    void front.close(LEAVE_GRACE_MS).then(() => this.#leaving.delete(front));
+  }
+
+  #createFront(tls: TlsMaterial | undefined): HttpFront {
+    const { limits, handler } = this.#options;
+    return new HttpFront(tls, { limits, handler, maxBodyBytes: () => this.#maxBodyBytes });
+  }
+
+  async #accept(endpoint: Endpoint, front: HttpFront): Promise<Acceptor> {
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ host: endpoint.address, port: endpoint.port, ipv6Only: true }, () => {
-          server.off('error', reject);
-          resolve();
-        });
-      });
+      return await Acceptor.open(endpoint, { ...this.#options, room: this.#room, front });
     } catch (error) {
-      throw new CodedError(
-        'listen_failed',
-        `http: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}`,
-      );
+      const own = this.addresses.find(({ port }) => endpoint.port !== 0 && port === endpoint.port);
+      const hint = own === undefined ? '' : ` (this server itself listens on ${formatEndpoint(own)}; restart it)`;
+      throw new Error(`http: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}${hint}`);
     }
+  }
+}
+
+function keyOf(endpoint: Endpoint, taken: ReadonlyMap<string, unknown>): string {
+  const text = formatEndpoint(endpoint);
+  let key = text;
+  for (let i = 2; taken.has(key); i++) key = `${text} ${i}`;
+  return key;
+}
+
+interface AcceptorOptions {
+  readonly limits: HttpLimits;
+  readonly log: Logger;
+  readonly room: ConnectionRoom;
+  readonly front: HttpFront;
+}
+
+/** One listening socket, which hands each connection to the front of the time. */
+class Acceptor {
+  readonly address: Endpoint;
+  front: HttpFront;
+  readonly #server: Server;
+
+  private constructor(endpoint: Endpoint, server: Server, { front, room, log }: AcceptorOptions) {
+    this.address = { address: endpoint.address, port: (server.address() as AddressInfo).port };
+    this.front = front;
+    this.#server = server;
+    server.on('connection', (socket: Socket) => {
+      if (room.admit(socket)) this.front.serve(socket);
+    });
     // Such as running out of descriptors: the listener goes on when some are free again.
-    server.on('error', (error) => this.#options.log.error({ err: error }, 'http listener'));
-    this.#servers.push(server);
-    this.addresses.push({ address: endpoint.address, port: (server.address() as AddressInfo).port });
+    server.on('error', (error) => log.error({ err: error }, 'http listener'));
   }
 
-  #createServer(): Server | TlsServer {
-    const { limits, tls } = this.#options;
-    const options = {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      insecureHTTPParser: false,
-    };
-    const handler = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#replies.set(request.socket, response);
-      this.#options.handler(request, response);
-    };
-    const server =
-      tls === undefined
-        ? createServer(options, handler)
-        : this.#createTlsServer({ ...options, ...secureContext(tls) }, handler);
-    // Headers over a count would be dropped in silence, and with them those that access depends on. They are counted
-    // in access.ts instead; their size is bounded here.
-    server.maxHeadersCount = 0;
-    server.maxConnections = limits.maxConnections;
-    server.on('connection', (socket: Socket) => this.#admit(socket));
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket));
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      this.#replies.set(request.socket, response);
-      this.#continue(request, response);
+  /** Rejects with the system's error. */
+  static async open(endpoint: Endpoint, options: AcceptorOptions): Promise<Acceptor> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    server.maxConnections = options.limits.maxConnections;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: endpoint.address, port: endpoint.port, ipv6Only: true }, () => {
+        server.off('error', reject);
+        resolve();
+      });
     });
-    return server;
+    return new Acceptor(endpoint, server, options);
   }
 
-  /** HTTP/1 and HTTP/2 behind the same handshake, as the client chooses (ALPN). */
-  #createTlsServer(options: object, handler: RequestHandler): TlsServer {
-    const alpn = { handshakeTimeout: HANDSHAKE_TIMEOUT_MS, ALPNProtocols: ['h2', 'http/1.1'] };
-    const server = createTlsServer({ ...options, ...alpn }, handler);
-    const serveHttp1 = server.listeners('secureConnection');
-    server.removeAllListeners('secureConnection');
-    server.on('secureConnection', (socket: TLSSocket) => {
-      if (socket.alpnProtocol === 'h2') this.#http2.serve(socket);
-      else for (const serve of serveHttp1) serve.call(server, socket);
-    });
-    return server;
+  /** Accept nothing more; resolves when what it accepted is closed. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
-
-  /** Whoever asks before sending a huge body is told before it sends any of it. */
-  #continue(request: IncomingMessage, response: ServerResponse): void {
-    const { maxBodyBytes, handler } = this.#options;
-    const most = Math.max(maxBodyBytes, MAX_DOH_OCTETS);
-    if (!(Number(request.headers['content-length']) > most)) response.writeContinue();
-    handler(request, response);
-  }
-
-  #admit(socket: Socket): void {
-    const { maxConnections, maxConnectionsPerSource } = this.#options.limits;
-    const source = socket.remoteAddress ?? '';
-    const ip = parseIp(source);
-    const count = (this.#perSource.get(source) ?? 0) + 1;
-    const isLocal = ip !== undefined && isLoopback(ip);
-    if (this.#connections >= maxConnections || (!isLocal && count > maxConnectionsPerSource)) {
-      socket.destroy();
-      return;
-    }
-    this.#connections++;
-    this.#perSource.set(source, count);
-    socket.once('close', () => {
-      this.#connections--;
-      const left = (this.#perSource.get(source) ?? 1) - 1;
-      if (left > 0) this.#perSource.set(source, left);
-      else this.#perSource.delete(source);
-    });
-  }
-
-  /** What cannot be read as HTTP, or took too long, is answered once and hung up on. */
-  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const reply = this.#replies.get(socket);
-    const isMidReply = reply?.headersSent === true && !reply.writableFinished;
-    const errorCode = error.code ?? '';
-    // Failed TLS handshakes come this way too, and nothing can be said to those.
-    const isHttp = errorCode.startsWith('HPE_') || Object.hasOwn(REFUSALS, errorCode);
-    if (!isHttp || !socket.writable || isMidReply) {
-      socket.destroy();
-      return;
-    }
-    const [code, message] = isLongQuestion(error)
-      ? TOO_LONG_QUESTION
-      : (REFUSALS[errorCode] ?? ['bad_request', 'this is not a valid HTTP request']);
-    const body = JSON.stringify(errorBody(code, message));
-    const status = ERROR_STATUS[code]!;
-    const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8`;
-    socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`, () => socket.destroy());
-  }
-}
-
-const REFUSALS: Readonly<Record<string, Refusal>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'the request did not arrive in time'],
-  HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
-};
-
-/** A DNS question whose headers are too large for the length of its path alone: 413 as for a POST. */
-function isLongQuestion(error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
-  if (error.code !== 'HPE_HEADER_OVERFLOW') return false;
-  // Anything else there may be of it is behind the path, or came in packets before.
-  const start = error.rawPacket?.subarray(0, MAX_HEADER_BYTES).toString('latin1') ?? '';
-  const [method, path = ''] = start.split(' ', 2);
-  return method === 'GET' && isDohPath(path) && !start.includes('\r\n');
-}
-
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  413: 'Content Too Large',
-  431: 'Request Header Fields Too Large',
-};
-
-function secureContext(tls: TlsMaterial): object {
-  const own = { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' as const };
-  return tls.clientCa === undefined ? own : { ...own, ca: tls.clientCa, requestCert: true, rejectUnauthorized: true };
 }
