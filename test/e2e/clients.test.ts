@@ -1,8 +1,13 @@
 // clients.test.ts -- programs that ask DNS questions find a service's healthy instances, by UDP and by TCP
 
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CLASS, RCODE, TYPE } from '../../src/dns/codes.ts';
+import { decodeMessage, encodeMessage, type Message, queryMessage } from '../../src/dns/message.ts';
+import { parseName } from '../../src/dns/name.ts';
 import { type Address, startBuiltServer } from '../support/built-server.ts';
 import { requireTools, run } from '../support/tools.ts';
 import { ToyInstance } from '../support/toy-instance.ts';
@@ -145,5 +150,34 @@ test('the target of an SRV record has the address of the instance', async (t) =>
       assert.equal(port, '8080');
       assert.deepEqual(await ask(server.dns, target!, 'A'), ['127.0.0.2']);
     });
+  }
+});
+
+test('A and AAAA side by side on one socket, as C libraries ask, get a reply each', async (t) => {
+  const server = await startBuiltServer(t);
+  await server.register('cart-service', 'cart-1', { address: '10.1.0.1', port: 8080 });
+  const socket = createSocket('udp4');
+  t.after(() => socket.close());
+  const replies = new Map<number, Message>();
+  const name = parseName(`${NAME}.`);
+  const wanted = 200;
+  const all = new Promise<void>((resolve) => {
+    socket.on('message', (octets, from) => {
+      assert.deepEqual([from.address, from.port], [server.dns.address, server.dns.port]);
+      const reply = decodeMessage(octets);
+      assert.ok(!replies.has(reply.id), `a second reply to ${reply.id}`);
+      if (replies.set(reply.id, reply).size === wanted) resolve();
+    });
+  });
+  for (let id = 0; id < wanted; id++) {
+    const type = id % 2 === 0 ? TYPE.A : TYPE.AAAA;
+    socket.send(encodeMessage(queryMessage(id, { name, type, class: CLASS.IN })), server.dns.port, server.dns.address);
+  }
+  await Promise.race([all, sleep(10_000, undefined, { ref: false })]);
+  assert.equal(replies.size, wanted);
+  for (const [id, { rcode, answers, questions }] of replies) {
+    // No IPv6 address is no error: it would make musl give up on the IPv4 ones.
+    assert.deepEqual([rcode, answers.length], [RCODE.NOERROR, id % 2 === 0 ? 1 : 0]);
+    assert.equal(questions[0]?.type, id % 2 === 0 ? TYPE.A : TYPE.AAAA);
   }
 });
