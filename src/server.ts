@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Api } from './api/api.ts';
+import type { WantedHttp } from './api/listener.ts';
 import { rfc3339, systemClock } from './base/clock.ts';
 import { errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
 import { type Endpoint, formatEndpoint } from './base/ip.ts';
@@ -29,7 +30,8 @@ import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { boundHeapGrowth } from './wiring/heap-growth.ts';
 import { startMaintenance } from './wiring/maintenance.ts';
 import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
-import { modeOf, needRestart } from './wiring/restart-needs.ts';
+import { type Prepared, prepareAll } from './wiring/prepared.ts';
+import { needRestart } from './wiring/restart-needs.ts';
 import { startTimedWork, type TimedWork } from './wiring/timed-work.ts';
 import { tlsContents } from './wiring/tls-files.ts';
 import { TtlNotes } from './wiring/ttl-notes.ts';
@@ -63,6 +65,8 @@ export interface RunningServer {
   };
   /** Read configuration and zones again; on any error everything stays as it is. */
   reload(): Promise<ReloadResult>;
+  /** Be told when a reload has changed the addresses; in place of whoever was told before. */
+  onAddresses(listener: (addresses: RunningServer['addresses']) => void): void;
   /** Orderly stop; resolves when everything is released. */
   stop(): Promise<void>;
 }
@@ -110,6 +114,7 @@ class Server implements RunningServer {
   #nextReload: Promise<ReloadResult> | undefined;
   #lastReload: { at: string; result: 'ok' | 'failed' } | undefined;
   #stopped: Promise<void> | undefined;
+  #tellAddresses: Parameters<RunningServer['onAddresses']>[0] = () => {};
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -127,6 +132,10 @@ class Server implements RunningServer {
 
   get addresses(): RunningServer['addresses'] {
     return { dns: this.#dns.endpoints, tls: this.#dns.tlsEndpoints, http: this.#api?.addresses ?? [] };
+  }
+
+  onAddresses(listener: Parameters<RunningServer['onAddresses']>[0]): void {
+    this.#tellAddresses = listener;
   }
 
   /** A reload that is asked for meanwhile comes after. */
@@ -220,7 +229,6 @@ class Server implements RunningServer {
 
   async #startApi(registry: Registry, { rollouts }: TimedWork): Promise<Api> {
     const { http, auth } = this.#config;
-    const tls = tlsContents('http.tls', http.tls);
     // Only here: its modules take as long to load as a quarter of a large store, and names are answered without them.
     const { startApi } = await import('./api/api.ts');
     return await startApi({
@@ -228,9 +236,7 @@ class Server implements RunningServer {
       clock,
       log: this.#log,
       metrics: this.#metrics,
-      listen: http.listen,
-      ...(tls === undefined ? {} : { tls }),
-      maxBodyBytes: http.maxBodyBytes,
+      ...wantedHttp(http),
       access: { tokens: auth.tokens, allowHosts: http.allowHosts },
       rules: () => this.#instanceRules(),
       heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
@@ -306,8 +312,7 @@ class Server implements RunningServer {
     // Whoever has to look for mistakes should see all of them.
     if (config === undefined) return [...problems, ...errorsIn(readZones(this.#config.dns.zonesFolder))];
     const zones = readZonesOf(config);
-    const tls = tlsContents('http.tls', config.http.tls);
-    const prepared = await this.#dns.prepare(config.dns, zones.zones);
+    const prepared = await this.#prepare(config, zones);
     try {
       // Somebody may have registered one of them while sockets were opened.
       this.#registry?.checkStatic(config.services);
@@ -318,17 +323,33 @@ class Server implements RunningServer {
     }
     // Nothing fails from here on, and until the first `await` nobody sees half of it.
     const before = this.#config;
+    const { addresses } = this;
     this.#config = config;
     this.#zones = zones;
     this.#registry?.setStatic(config.services);
     const taken = prepared.take();
     this.#ttls.noteAll(this.#registry?.services() ?? []);
-    const isSameMode = modeOf(config.http.tls) === modeOf(this.#options.config.http.tls);
-    if (tls !== undefined && isSameMode) this.#api?.setTls(tls);
     this.#log.level = config.log.level;
     this.#followFiles();
+    if (!isDeepStrictEqual(addresses, this.addresses)) this.#addressesChanged();
     await Promise.all([taken, this.#exchangeSchedules(before, config)]);
     return [...problems, ...this.#zoneWarnings(), ...needRestart(this.#options.config, config)];
+  }
+
+  /** Rejects, with nothing changed, having told of every endpoint that cannot be opened. */
+  async #prepare({ dns, http }: Config, { zones }: ZoneFiles): Promise<Prepared> {
+    const wanted = wantedHttp(http);
+    return await prepareAll([this.#dns.prepare(dns, zones), this.#api?.prepare(wanted)]);
+  }
+
+  #addressesChanged(): void {
+    const { dns, tls, http } = this.addresses;
+    this.#log.info({ dns: texts(dns), tls: texts(tls), http: texts(http) }, 'listening elsewhere');
+    try {
+      this.#tellAddresses(this.addresses);
+    } catch (error) {
+      this.#log.error({ err: error }, 'the new addresses could not be told');
+    }
   }
 
   /** One that is due at this moment must not fall between the two. */
@@ -349,6 +370,11 @@ function readZonesOf(config: Config): ZoneFiles {
   const zones = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
   if (errorsIn(zones).length > 0) throw new LocatedError('invalid_zones', zones.problems);
   return zones;
+}
+
+/** Throws a CodedError when a file of TLS cannot be used. */
+function wantedHttp({ listen, tls, maxBodyBytes }: Config['http']): WantedHttp {
+  return { listen, tls: tlsContents('http.tls', tls), maxBodyBytes };
 }
 
 function errorsIn({ problems }: ZoneFiles): Problem[] {

@@ -16,7 +16,7 @@ import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { parseJsonBody } from './json-body.ts';
 import { addLifecycleRoutes } from './lifecycle-routes.ts';
-import { Listeners, type TlsMaterial } from './listener.ts';
+import { Listeners, type PreparedHttp, type WantedHttp } from './listener.ts';
 import { addDocsRoutes, addOpenApi } from './openapi-routes.ts';
 import { addOperationRoutes } from './operation-routes.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
@@ -27,12 +27,8 @@ import { addUnbuiltRoutes, MethodRefusals, refuseUnknownPath } from './unbuilt-r
 import { addWatchRoutes } from './watch-routes.ts';
 import { DEFAULT_WATCH_LIMITS, Watchers, type WatchLimits } from './watchers.ts';
 
-export interface ApiOptions extends ApiBackend {
+export interface ApiOptions extends ApiBackend, WantedHttp {
   readonly log: Logger;
-  /** Port 0: the system picks one. */
-  readonly listen: readonly Endpoint[];
-  readonly tls?: TlsMaterial;
-  readonly maxBodyBytes: number;
   readonly access: AccessOptions;
   readonly limits?: Partial<HttpLimits>;
   /** Blocking reads that may wait at a time; default 1000. */
@@ -48,8 +44,11 @@ export interface Api {
   readonly addresses: readonly Endpoint[];
   /** Other tokens and hosts, from now on. Throws CodedError `invalid`, changing nothing. */
   setAccess(access: AccessOptions): void;
-  /** Another certificate for new connections, on a server that was started with one. */
-  setTls(tls: TlsMaterial): void;
+  /**
+   * Open what else is to be listened on. Rejects, with nothing changed, with CodedError `listen_failed`. What `take`
+   * puts out of force ends by itself: requests under way are answered, blocking reads at once, and watches are ended.
+   */
+  prepare(wanted: WantedHttp): Promise<PreparedHttp>;
   /** Accept nothing more, answer every blocking read, end every watch, finish what is under way. */
   close(): Promise<void>;
 }
@@ -61,44 +60,71 @@ const MAX_PARAM_LENGTH = 384;
 
 /** Open the API. Throws CodedError `listen_failed`, or `invalid` for malformed tokens. */
 export async function startApi(options: ApiOptions): Promise<Api> {
-  const { registry, clock, log, metrics, maxBodyBytes } = options;
+  const { registry, clock, log, metrics } = options;
   const blockingReads = new BlockingReads(registry, clock, options.maxBlockingReads ?? DEFAULT_MAX_BLOCKING_READS);
   const limits = { ...DEFAULT_WATCH_LIMITS, ...options.watch };
   const watchers = new Watchers({ registry, clock, log, metrics, limits });
   const bound: Endpoint[] = [];
   const access = new Access(options.access, registry, bound);
-  const state = { isClosing: false };
   const isCurrent = access.isCurrent.bind(access);
-  const app = await buildApp({ ...options, blockingReads, watchers, isCurrent }, access, state);
+  let app: FastifyInstance | undefined;
+  let appBodyBytes = 0;
+  const listeners = new Listeners({
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    log,
+    handler: (request, response) => app?.routing(request, response),
+  });
+  const isLast = listeners.isLast.bind(listeners);
+  const parts = { ...options, blockingReads, watchers, isCurrent };
+  const prepare = async (wanted: WantedHttp): Promise<PreparedHttp> => {
+    const { maxBodyBytes } = wanted;
+    // Fastify takes its limit once. A replaced application finishes its requests, and holds nothing that wants closing.
+    const nextApp =
+      app !== undefined && maxBodyBytes === appBodyBytes
+        ? app
+        : await buildApp({ ...parts, maxBodyBytes }, access, isLast);
+    // At the start somebody may ask as soon as the first endpoint is open.
+    app ??= nextApp;
+    const { take, abandon } = await listeners.prepare(wanted);
+    return {
+      take: () => {
+        app = nextApp;
+        appBodyBytes = maxBodyBytes;
+        const isLeaving = take();
+        bound.splice(0, bound.length, ...listeners.addresses);
+        if (isLeaving) {
+          blockingReads.wake();
+          watchers.leave(isLast);
+        }
+        return isLeaving;
+      },
+      abandon,
+    };
+  };
   const closeParts = async (): Promise<void> => {
     blockingReads.release();
     watchers.close();
-    await app.close();
+    await app?.close();
   };
-  const listeners = await Listeners.open({
-    listen: options.listen,
-    tls: options.tls,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
-    maxBodyBytes,
-    log,
-    handler: (request, response) => app.routing(request, response),
-  }).catch(async (error: unknown) => {
+  const prepared = await prepare(options).catch(async (error: unknown) => {
     await closeParts();
     throw error;
   });
-  bound.push(...listeners.addresses);
+  prepared.take();
   return {
-    addresses: listeners.addresses,
+    get addresses() {
+      return listeners.addresses;
+    },
+    prepare,
     setAccess: (next) => {
       access.set(next);
       watchers.retain(isCurrent);
     },
-    setTls: (tls) => listeners.setTls(tls),
     close: async () => {
-      state.isClosing = true;
+      const closed = listeners.close(options.closeGraceMs ?? DEFAULT_CLOSE_GRACE_MS);
       blockingReads.release();
       watchers.close();
-      await listeners.close(options.closeGraceMs ?? DEFAULT_CLOSE_GRACE_MS);
+      await closed;
       await closeParts();
     },
   };
@@ -107,7 +133,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
 async function buildApp(
   parts: ApiParts & Pick<ApiOptions, 'log' | 'maxBodyBytes'>,
   access: Access,
-  state: { readonly isClosing: boolean },
+  isLast: Listeners['isLast'],
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: parts.log,
@@ -130,7 +156,7 @@ async function buildApp(
     { parseAs: 'buffer' },
     async (request: FastifyRequest, body: Buffer) => (takesBody(request) ? parseJsonBody(body) : undefined),
   );
-  addHooks(app, state);
+  addHooks(app, isLast);
   access.guard(app);
   const refusals = new MethodRefusals(app);
   await addOpenApi(app);
@@ -154,10 +180,10 @@ async function buildApp(
   return app;
 }
 
-function addHooks(app: FastifyInstance, state: { readonly isClosing: boolean }): void {
+function addHooks(app: FastifyInstance, isLast: Listeners['isLast']): void {
   app.addHook('onRequest', async (_request, reply) => {
     setCommonHeaders(reply.raw);
-    if (state.isClosing) closeAfter(reply);
+    if (isLast(reply.raw)) closeAfter(reply);
   });
   app.addHook('preParsing', async (request) => {
     const { headers } = request;
@@ -165,7 +191,7 @@ function addHooks(app: FastifyInstance, state: { readonly isClosing: boolean }):
     if (!takesBody(request) || headers['content-length'] === '0') headers['content-type'] = 'application/json';
   });
   app.addHook('onSend', async (request, reply) => {
-    if (state.isClosing) closeAfter(reply);
+    if (isLast(reply.raw)) closeAfter(reply);
     // Fastify sets it for bodies that it does not read to their end, and HTTP/2 knows no such header.
     if (request.raw.httpVersionMajor > 1) reply.removeHeader('connection');
   });

@@ -83,6 +83,11 @@ export class BlockingReads {
   release(): void {
     this.#released = true;
     this.#unlisten();
+    this.wake();
+  }
+
+  /** Let everybody go who waits now. */
+  wake(): void {
     for (const waiters of this.#waiting.values()) for (const wake of waiters) wake();
   }
 }

@@ -7,6 +7,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { MAX_DOH_OCTETS } from './doh-routes.ts';
 import { ERROR_STATUS, errorBody } from './error-reply.ts';
 import { HEADERS_TOO_LARGE, isDohPath, type Refusal, TOO_LONG_QUESTION } from './header-refusals.ts';
@@ -34,8 +35,6 @@ export interface FrontOptions {
 }
 
 export class HttpFront {
-  /** What another certificate does not change. */
-  readonly mode: string;
   readonly #options: FrontOptions;
   readonly #server: Server | TlsServer;
   readonly #http2: Http2Sessions;
@@ -43,11 +42,12 @@ export class HttpFront {
   /** The reply under way on each connection, so that an error reply never lands in the middle of it. */
   readonly #replies = new WeakMap<Duplex, ServerResponse>();
   readonly #own = new WeakSet<ServerResponse>();
+  #tls: TlsMaterial | undefined;
   #isClosing = false;
   #whenEmpty: (() => void)[] = [];
 
   constructor(tls: TlsMaterial | undefined, options: FrontOptions) {
-    this.mode = modeOf(tls);
+    this.#tls = tls;
     this.#options = options;
     this.#http2 = new Http2Sessions({
       limits: options.limits,
@@ -60,9 +60,9 @@ export class HttpFront {
     this.#server.emit('listening');
   }
 
-  /** Does this certificate, with its demands on clients, need another front? */
-  static fits(front: HttpFront, tls: TlsMaterial | undefined): boolean {
-    return front.mode === modeOf(tls);
+  /** False: only another front can go on with this, because TLS is turned on or off, or asks something else of clients. */
+  canTake(tls: TlsMaterial | undefined): boolean {
+    return modeOf(this.#tls) === modeOf(tls);
   }
 
   /** Speak HTTP on a connection, which may be at its very beginning only. */
@@ -72,12 +72,15 @@ export class HttpFront {
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) for (const done of this.#whenEmpty.splice(0)) done();
     });
-    socket.allowHalfOpen = this.mode === 'plain';
+    socket.allowHalfOpen = this.#tls === undefined;
     this.#server.emit('connection', socket);
   }
 
-  /** Use another certificate for connections made from now on; it fits. */
-  setTls(tls: TlsMaterial): void {
+  /** Use another certificate, one that it can take, for connections made from now on. */
+  setTls(tls: TlsMaterial | undefined): void {
+    // The same again would only end the sessions that clients could resume.
+    if (tls === undefined || isDeepStrictEqual(tls, this.#tls)) return;
+    this.#tls = tls;
     if ('setSecureContext' in this.#server) this.#server.setSecureContext(secureContext(tls));
   }
 

@@ -19,8 +19,8 @@ export interface WantedHttp {
 
 /** What is open beside what is in force. Either of the two is called, once. */
 export interface PreparedHttp {
-  /** Put it in force, at once; what is not wanted any more ends by itself. */
-  take(): void;
+  /** Put it in force, at once. What is not wanted any more ends by itself; true when there is such. */
+  take(): boolean;
   /** Close what was opened. */
   abandon(): Promise<void>;
 }
@@ -75,22 +75,23 @@ export class Listeners {
    */
   async prepare({ listen, tls, maxBodyBytes }: WantedHttp): Promise<PreparedHttp> {
     const next = new Map<string, Listening>();
-    const opened: Listening[] = [];
+    const opened: { close(graceMs: number): Promise<void> }[] = [];
     const failures: string[] = [];
     for (const endpoint of listen) {
       const key = keyOf(endpoint, next);
       const known = this.#open.get(key);
       try {
-        const front = known !== undefined && HttpFront.fits(known.front, tls) ? known.front : this.#createFront(tls);
+        const front = known?.front.canTake(tls) ? known.front : this.#createFront(tls);
+        if (front !== known?.front) opened.push(front);
         const acceptor = known?.acceptor ?? (await this.#accept(endpoint, front));
-        if (known === undefined) opened.push({ acceptor, front });
+        if (acceptor !== known?.acceptor) opened.push(acceptor);
         next.set(key, { acceptor, front });
       } catch (error) {
         failures.push(errorMessage(error));
       }
     }
     const abandon = async (): Promise<void> => {
-      await Promise.all(opened.map(async ({ acceptor, front }) => Promise.all([acceptor.close(), front.close(0)])));
+      await Promise.all(opened.map((each) => each.close(0)));
     };
     if (failures.length > 0) {
       await abandon();
@@ -99,7 +100,7 @@ export class Listeners {
     return {
       take: () => {
         this.#maxBodyBytes = maxBodyBytes;
-        this.#exchange(next, tls);
+        return this.#exchange(next, tls);
       },
       abandon,
     };
@@ -114,18 +115,22 @@ export class Listeners {
     await Promise.all([...acceptors.map((each) => each.close()), ...fronts.map((each) => each.close(graceMs))]);
   }
 
-  #exchange(next: Map<string, Listening>, tls: TlsMaterial | undefined): void {
+  #exchange(next: Map<string, Listening>, tls: TlsMaterial | undefined): boolean {
     const before = this.#open;
+    let isLeaving = false;
     this.#open = next;
     for (const { acceptor, front } of next.values()) {
       acceptor.front = front;
-      if (tls !== undefined) front.setTls(tls);
+      front.setTls(tls);
     }
     for (const [key, { acceptor, front }] of before) {
       const now = next.get(key);
       if (now === undefined) void acceptor.close();
-      if (now?.front !== front) this.#leave(front);
+      if (now?.front === front) continue;
+      isLeaving = true;
+      this.#leave(front);
     }
+    return isLeaving;
   }
 
   #leave(front: HttpFront): void {

@@ -38,7 +38,7 @@ export const DEFAULT_WATCH_LIMITS: WatchLimits = {
 };
 
 /** Why a watcher was ended by the server. */
-type DropReason = 'slow' | 'access' | 'stopping' | 'error';
+type DropReason = 'slow' | 'access' | 'closing' | 'stopping' | 'error';
 
 export interface WatchersOptions {
   readonly registry: Registry;
@@ -168,6 +168,11 @@ export class Watchers {
       if (isCurrent(caller)) continue;
       for (const group of groups.values()) for (const watcher of [...group.watchers]) this.#drop(watcher, 'access');
     }
+  }
+
+  /** End those whose connections are to be closed, so that they come back elsewhere. */
+  leave(isLast: (response: ServerResponse) => boolean): void {
+    for (const watcher of this.#all()) if (isLast(watcher.response)) this.#drop(watcher, 'closing');
   }
 
   /** End them all and let nobody in again. */

@@ -25,7 +25,10 @@ export function addServeCommand(program: Command, shell: Shell): void {
     .command('serve')
     .description('run the server')
     .option('--config <file>', 'configuration file (default: rollcall.yaml, when it exists)')
-    .option('--ready-file <file>', 'write the bound addresses there, as JSON, once everything is open')
+    .option(
+      '--ready-file <file>',
+      'write the bound addresses there, as JSON, once everything is open and when a reload changes them',
+    )
     .option('--repair', 'first rebuild a damaged store from its snapshot and from what is readable')
     .action((options: ServeOptions) => serve(options, shell));
 }
@@ -44,7 +47,10 @@ async function serve(options: ServeOptions, shell: Shell): Promise<void> {
   reportProblems(problems, terminal.err);
   if (options.repair) await repairConfigured(config, terminal);
   await runServer(config, load, (server) => {
-    if (readyFile !== undefined) writeReadyFile(readyFile, server.addresses);
+    if (readyFile !== undefined) {
+      writeReadyFile(readyFile, server.addresses);
+      server.onAddresses((addresses) => writeReadyFile(readyFile, addresses));
+    }
     terminal.out(greeting(config, server.addresses));
   });
 }

@@ -32,7 +32,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Zone } from '../zone/zone.ts';
 import { CookieSecrets } from './cookie-secrets.ts';
 import { forwarderSettings } from './forwarding.ts';
-import type { PreparedListeners } from './listeners.ts';
+import type { Prepared } from './prepared.ts';
 import { Shards } from './shards.ts';
 import { Transfers } from './transfers.ts';
 import { Transports } from './transports.ts';
@@ -178,7 +178,7 @@ export class DataPlane {
    * Open and build all that another configuration and its zones need. Rejects, with nothing changed, as `listen` does;
    * `take` then answers by them from the next query on.
    */
-  async prepare(dns: DnsConfig, zones: readonly Zone[]): Promise<PreparedListeners> {
+  async prepare(dns: DnsConfig, zones: readonly Zone[]): Promise<Prepared> {
     const plan = viewPlan(dns, zones);
     // Answers that are kept, and the serials that secondaries go by, outlive a reload that does not concern names.
     const view = isDeepStrictEqual(plan, this.#plan) ? undefined : this.#buildView(plan);

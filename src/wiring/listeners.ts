@@ -5,6 +5,7 @@ import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import { DnsListener, type DnsListenerOptions } from '../net/dns-listener.ts';
 import { TcpListener } from '../net/tcp.ts';
 import { TlsGreeter, type TlsIdentity } from '../net/tls-greeter.ts';
+import type { Prepared } from './prepared.ts';
 
 /** How often wildcard listeners look for addresses the machine got since. */
 const REFRESH_MS = 10_000;
@@ -15,14 +16,6 @@ export interface WantedListeners {
   readonly plain: readonly Endpoint[];
   /** DNS over TLS. */
   readonly tls: { readonly listen: readonly Endpoint[]; readonly identity: TlsIdentity } | undefined;
-}
-
-/** Listeners that are open beside those in force. Either of the two is called, once. */
-export interface PreparedListeners {
-  /** Put them in force, at once, and close those that are not wanted any more; resolves when they are closed. */
-  take(): Promise<void>;
-  /** Close what was opened. */
-  abandon(): Promise<void>;
 }
 
 interface Listening {
@@ -57,7 +50,7 @@ export class DnsListeners {
    * Open what is new of these endpoints; those open already stay as they are, with their connections. Rejects, with
    * nothing changed, when some cannot be opened, and names all of them.
    */
-  async prepare({ plain, tls }: WantedListeners): Promise<PreparedListeners> {
+  async prepare({ plain, tls }: WantedListeners): Promise<Prepared> {
     const next = new Map<string, Listening>();
     const opened: Listening[] = [];
     const failures: string[] = [];

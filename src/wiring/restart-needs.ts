@@ -9,9 +9,6 @@ const HEALTH_KEYS = ['jitter', 'concurrency', 'perHost', 'damping', 'allowExec',
 /** Warnings for settings that a reload does not touch. `before`: as the server was started. */
 export function needRestart(before: Config, after: Config): Problem[] {
   const pairs: [string, unknown, unknown][] = [
-    ['http.listen', before.http.listen, after.http.listen],
-    ['http.tls', modeOf(before.http.tls), modeOf(after.http.tls)],
-    ['http.maxBody', before.http.maxBodyBytes, after.http.maxBodyBytes],
     ['store', before.store, after.store],
     ...HEALTH_KEYS.map((key) => [`health.${key}`, before.health[key], after.health[key]] as [string, unknown, unknown]),
     ['dns.workers', before.dns.workers, after.dns.workers],
@@ -25,10 +22,4 @@ export function needRestart(before: Config, after: Config): Problem[] {
       message: `the change of '${key}' takes effect after a restart`,
       severity: 'warning',
     }));
-}
-
-/** What a listener of HTTP cannot take up while it is open; other certificates it can. */
-export function modeOf(tls: Config['http']['tls']): string {
-  if (tls === undefined) return 'plain';
-  return tls.clientCaFile === undefined ? 'any client' : 'known clients';
 }

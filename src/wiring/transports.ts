@@ -8,7 +8,8 @@ import { ConnectionTable } from '../net/connection-table.ts';
 import type { DnsListenerOptions } from '../net/dns-listener.ts';
 import { proxiedAnswers, proxiedForwards, TrustedProxies } from '../net/proxied-datagrams.ts';
 import { UdpListener } from '../net/udp.ts';
-import { DnsListeners, type PreparedListeners } from './listeners.ts';
+import { DnsListeners } from './listeners.ts';
+import type { Prepared } from './prepared.ts';
 import { tlsContents } from './tls-files.ts';
 
 export interface TransportsOptions extends Omit<DnsListenerOptions, 'table' | 'proxies'> {
@@ -51,7 +52,7 @@ export class Transports {
    * Open the listeners that are configured and not open yet. Rejects, with nothing changed, with CodedError
    * `listen_failed`, or `invalid_config` when a file of TLS cannot be used.
    */
-  async prepare({ listen, tls }: DnsConfig): Promise<PreparedListeners> {
+  async prepare({ listen, tls }: DnsConfig): Promise<Prepared> {
     const identity = tlsContents('dns.tls', tls);
     const secure = tls === undefined || identity === undefined ? undefined : { listen: tls.listen, identity };
     return await this.#listeners.prepare({ plain: listen, tls: secure });

@@ -342,7 +342,12 @@ describe('the end of HTTP/2', () => {
     const before = open(changing);
     await call(before, '/healthz');
     const next = makeCertificate();
-    changing.api.setTls({ cert: next.cert, key: next.key });
+    const wanted = {
+      listen: [{ address: '127.0.0.1', port: 0 }],
+      tls: { cert: next.cert, key: next.key },
+      maxBodyBytes: 65_536,
+    };
+    (await changing.api.prepare(wanted)).take();
     const later = connect(changing.url, { ca: next.cert });
     await call(later, '/healthz');
     assert.notEqual(fingerprint(later), fingerprint(before));

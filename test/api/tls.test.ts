@@ -61,7 +61,13 @@ describe('TLS', () => {
   it('changes its certificate for new connections', async () => {
     const before = await ask(identity());
     const next = makeCertificate();
-    server.api.setTls({ cert: next.cert, key: next.key, clientCa: client.cert });
+    const tls = { cert: next.cert, key: next.key, clientCa: client.cert };
+    const prepared = await server.api.prepare({
+      listen: [{ address: '127.0.0.1', port: 0 }],
+      tls,
+      maxBodyBytes: 65_536,
+    });
+    prepared.take();
     const after = await ask({ ...identity(), ca: next.cert });
     assert.notEqual(after.fingerprint, before.fingerprint);
     await assert.rejects(ask({ ca: next.cert }));

@@ -185,12 +185,20 @@ test('TLS, with and without client certificates, and a new certificate by reload
     assert.match(stdout, /clientCaFile/);
   });
 
-  await t.test('asking for client certificates takes a restart, and the reload says so', async (each) => {
+  await t.test('client certificates are asked for from a reload on, and TLS is turned off by one', async (each) => {
     const server = await startBuiltServer(each, { config: { http: { tls: files } } });
-    writeConfig(server.folder, { http: { tls: { ...files, clientCaFile: known.certFile } } });
-    const told = server.logged(/'http\.tls' takes effect after a restart/);
-    server.kill('SIGHUP');
-    await told;
+    assert.equal(await secureStatus(server.http.port, own), '200');
+    const reload = async (tls: object | undefined): Promise<void> => {
+      writeConfig(server.folder, { http: tls === undefined ? {} : { tls } });
+      const told = server.logged(/reloaded/);
+      server.kill('SIGHUP');
+      await told;
+    };
+    await reload({ ...files, clientCaFile: known.certFile });
+    assert.equal(await secureStatus(server.http.port, own, known), '200');
+    assert.match(await secureStatus(server.http.port, own, stranger), /ALERT|ECONNRESET|EPROTO|ERR_SSL/);
+    await reload(undefined);
+    assert.equal((await server.api('GET', '/healthz')).status, 200);
   });
 
   await t.test('with', async (each) => {

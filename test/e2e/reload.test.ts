@@ -1,7 +1,7 @@
 // reload.test.ts -- configuration and zones read anew: by signal, by call, by a changed file; errors change nothing
 
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type BuiltServer, startBuiltServer, writeConfig } from '../support/built-server.ts';
@@ -159,6 +159,44 @@ test('listeners are opened and closed, those that stay are not touched', async (
   });
 });
 
+test('HTTP listens elsewhere: what is under way is answered, watches end, the ready file follows', async (t) => {
+  const server = await startBuiltServer(t);
+  const readyFile = join(server.folder, 'run/ready.json');
+  const ready = (): { http: string[]; dns: string[] } => JSON.parse(readFileSync(readyFile, 'utf8'));
+  const before = ready();
+  const own = before.http[0]!;
+  const watching = await fetch(`http://${own}/v1/watch`);
+  const waiting = fetch(`http://${own}/v1/services/none?index=0&wait=60s`);
+  // Asked by the very endpoint that goes away.
+  await change(server, { http: { listen: ['127.0.0.2:0', '[::1]:0'], maxBody: '1KiB' } });
+  assert.match(await watching.text(), /event: end\ndata: .*closing/);
+  assert.equal((await waiting).status, 404);
+  await assert.rejects(fetch(`http://${own}/healthz`));
+  const now = ready();
+  assert.deepEqual(now.dns, before.dns);
+  assert.equal(now.http.length, 2);
+  for (const at of now.http) {
+    const status = await (await fetch(`http://${at}/v1/status`)).json();
+    assert.deepEqual((status as { http: { listen: string[] } }).http.listen, now.http);
+  }
+  const body = JSON.stringify({ address: '10.0.0.1', port: 80, meta: { text: 'x'.repeat(1024) } });
+  const sent = { method: 'PUT', headers: { 'content-type': 'application/json' }, body };
+  assert.equal((await fetch(`http://${now.http[0]}/v1/services/cart/instances/c1`, sent)).status, 413);
+
+  await t.test('every endpoint that cannot be opened is named, and nothing changes', async () => {
+    writeConfig(server.folder, {
+      dns: { listen: ['192.0.2.1:5300'] },
+      http: { listen: ['192.0.2.2:80', '192.0.2.3:80'] },
+    });
+    const reply = await fetch(`http://${now.http[1]}/v1/reload`, { method: 'POST' });
+    const text = await reply.text();
+    assert.equal(reply.status, 400, text);
+    for (const at of ['192.0.2.1:5300', '192.0.2.2:80', '192.0.2.3:80']) assert.ok(text.includes(at), text);
+    assert.deepEqual(ready(), now);
+    for (const at of now.http) assert.equal((await fetch(`http://${at}/healthz`)).status, 200, at);
+  });
+});
+
 test('what needs a restart is said at every reload until then', async (t) => {
   const server = await startBuiltServer(t);
   const warnings = async (config: Record<string, unknown>): Promise<string> => {
@@ -169,8 +207,13 @@ test('what needs a restart is said at every reload until then', async (t) => {
   };
   assert.equal(await warnings({}), '[]');
   for (let i = 0; i < 2; i++) {
-    const told = await warnings({ http: { maxBody: '1MiB' }, health: { jitter: 0.2, interval: '9s' } });
-    assert.match(told, /'http\.maxBody' takes effect after a restart/);
+    const told = await warnings({
+      http: { maxBody: '1MiB' },
+      dns: { workers: 1 },
+      health: { jitter: 0.2, interval: '9s' },
+    });
+    assert.match(told, /'dns\.workers' takes effect after a restart/);
+    assert.doesNotMatch(told, /http\.maxBody/);
     assert.match(told, /'health\.jitter' takes effect after a restart/);
     assert.doesNotMatch(told, /health\.interval/);
   }
