@@ -21,6 +21,8 @@ export interface Answer {
   /** How many sets at the beginning of `additional` are glue that a referral cannot do without (RFC 9471). */
   glueCount: number;
   extendedError: ExtendedError | undefined;
+  /** A wildcard answered for a name that nobody has. */
+  isMadeUp: boolean;
   /** Everything was left out, for another reason than want of room: the client is to ask again over TCP. */
   readonly isCut: boolean;
   /** How far the answer holds, for a resolver that said for whom it asks (RFC 7871). */
@@ -39,6 +41,7 @@ export function emptyAnswer(): Answer {
     additional: [],
     glueCount: 0,
     extendedError: undefined,
+    isMadeUp: false,
     isCut: false,
     clientSubnet: undefined,
     service: undefined,

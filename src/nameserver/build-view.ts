@@ -50,8 +50,9 @@ export function buildView(plan: ViewPlan, names: RegistryNames): View {
   const [domain] = served;
   for (const zone of files.values()) served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: false });
   if (domain?.domain !== undefined) addReverse(served, domain.zone, domain.domain.settings, plan, names);
-  if (plan.claimLocal && needsClaim(plan.domains, served)) {
-    const zone = localClaimZone(plan.serverAddresses, negativeTtlSeconds);
+  const claimant = plan.claimLocal ? claimantOf(served) : undefined;
+  if (claimant !== undefined) {
+    const zone = localClaimZone(claimant.zone, negativeTtlSeconds);
     served.push({ zone, domain: undefined, negativeTtlSeconds, apexOnly: true });
   }
   return new View(served, freshnesses, plan.clientSubnetFrom);
@@ -84,7 +85,8 @@ function addReverse(
 
 const LOCAL: Name = parseName('local.');
 
-function needsClaim(domains: readonly DomainSettings[], served: readonly ServedZone[]): boolean {
-  const isServed = served.some(({ zone }) => nameKey(zone.apex) === nameKey(LOCAL));
-  return !isServed && domains.some(({ apex }) => isWithin(apex, LOCAL));
+/** The first domain below `local.`, if that is nobody's yet. */
+function claimantOf(served: readonly ServedZone[]): ServedZone | undefined {
+  if (served.some(({ zone }) => nameKey(zone.apex) === nameKey(LOCAL))) return undefined;
+  return served.find(({ zone, domain }) => domain !== undefined && isWithin(zone.apex, LOCAL));
 }

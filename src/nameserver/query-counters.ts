@@ -10,12 +10,12 @@ export type Transport = 'udp' | 'tcp' | 'tls' | 'https';
 const TRANSPORTS: readonly Transport[] = ['udp', 'tcp', 'tls', 'https'];
 
 /**
- * Why a datagram or message got no reply: no whole header, a response itself, sent from port 0, a rate limit, or no PROXY
- * header where one is due.
+ * Why a datagram or message got no reply: no whole header, longer than any query, a response itself, sent from port 0, a
+ * rate limit, or no PROXY header where one is due.
  */
-export type DropReason = 'short' | 'response' | 'port' | 'limited' | 'proxy';
+export type DropReason = 'short' | 'long' | 'response' | 'port' | 'limited' | 'proxy';
 
-export const DROP_REASONS: readonly DropReason[] = ['short', 'response', 'port', 'limited', 'proxy'];
+export const DROP_REASONS: readonly DropReason[] = ['short', 'long', 'response', 'port', 'limited', 'proxy'];
 
 /** Places for query types; the last is for all that come after they are taken, so that a scan cannot swell them. */
 const TYPE_PLACES = 64;

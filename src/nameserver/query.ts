@@ -73,6 +73,8 @@ export class QueryHandler {
   #transfers: TransferGate;
   #cookies: ServerCookies;
   #nsid: OwnOptions['nsid'];
+  /** The last query of the general path was answered by a wildcard. */
+  #isMadeUp = false;
   readonly #plain = new PlainQuery();
   readonly #writer = new HotWriter();
   readonly #draw: QueryDraw;
@@ -146,10 +148,13 @@ export class QueryHandler {
         if (this.#plain.cookieLength > 0) this.#takeCookie(slot, client);
         const written = this.#respondHot(slot, transport, out);
         if (written > 0)
-          return this.#limiter === undefined ? written : this.#limit(slot, length, transport, out, client, written);
+          return this.#limiter === undefined
+            ? written
+            : this.#limit(slot, length, transport, out, client, written, false);
       }
       const written = this.#respondGenerally(exactly(slot, length), transport, out, client);
-      return this.#limiter === undefined ? written : this.#limit(slot, length, transport, out, client, written);
+      if (this.#limiter === undefined) return written;
+      return this.#limit(slot, length, transport, out, client, written, this.#isMadeUp);
     } catch (error) {
       const { counters } = this.#options;
       counters.failed();
@@ -203,10 +208,11 @@ export class QueryHandler {
     out: Uint8Array,
     client: Client,
     written: number,
+    isMadeUp: boolean,
   ): number {
     // With a good cookie, it is really the client that asks (RFC 7873 section 5.2.4).
     if (transport !== 'udp' || written <= 0 || this.#cookies.isGood) return written;
-    const verdict = this.#limiter!.judge(client, length, out, written, this.#time.monotonicSeconds);
+    const verdict = this.#limiter!.judge(client, length, out, written, isMadeUp, this.#time.monotonicSeconds);
     if (verdict === SEND) return written;
     const { counters } = this.#options;
     if (verdict === DROP) {
@@ -248,6 +254,11 @@ export class QueryHandler {
 
   #respondGenerally(bytes: Uint8Array, transport: Transport, out: Uint8Array, client: Client): number {
     const { counters, placeOf } = this.#options;
+    this.#isMadeUp = false;
+    if (transport === 'udp' && bytes.length >= TOO_LONG) {
+      counters.dropped('long');
+      return NO_REPLY;
+    }
     const request = readRequest(bytes);
     if (request === undefined) {
       counters.dropped(bytes.length < HEADER_LENGTH ? 'short' : 'response');
@@ -258,6 +269,7 @@ export class QueryHandler {
       ? failure(RCODE.FORMERR)
       : (this.#outside?.see(request, client, this.#view) ?? this.#answer(request, bytes, transport, client));
     if (typeof answer === 'number') return answer;
+    this.#isMadeUp = answer.isMadeUp;
     if (this.#outside?.targetOf(answer, request, client, this.#view) !== undefined) return FORWARD;
     const place = answer.service === undefined ? -1 : placeOf(answer.service);
     counters.answered(transport, request.question?.type ?? 0, answer.rcode, place);
@@ -348,6 +360,9 @@ export class QueryHandler {
     return answer;
   }
 }
+
+/** Of a query over UDP: no client has that much to say, and a shard has not received more of it. */
+const TOO_LONG = 4096;
 
 /** Octets of a reply to ANY over UDP for each octet of the query. */
 const MAX_ANY_FACTOR = 4;

@@ -70,12 +70,21 @@ export class RateLimiter {
 
   /**
    * SEND, CUT or DROP for the reply in the first `length` octets of `reply` to a query of `queryLength` octets.
-   * `nowSeconds`: whole seconds of a clock that never goes back.
+   * `isMadeUp`: the name has an answer only because a wildcard has one for any name. `nowSeconds`: whole seconds of a clock
+   * that never goes back.
    */
-  judge(client: ClientNetwork, queryLength: number, reply: Uint8Array, length: number, nowSeconds: number): number {
+  judge(
+    client: ClientNetwork,
+    queryLength: number,
+    reply: Uint8Array,
+    length: number,
+    isMadeUp: boolean,
+    nowSeconds: number,
+  ): number {
     if (this.#exempt.lookup(client) === EXEMPT) return SEND;
     const network = this.#networkOf(client.octets());
-    const isOften = this.#count(mix(network ^ identityOf(reply, length)), nowSeconds);
+    const identity = isMadeUp ? MADE_UP : identityOf(reply, length);
+    const isOften = this.#count(mix(network ^ identity), nowSeconds);
     const isPaidFor = this.#pay(network, queryLength, length, nowSeconds);
     if (!isOften && isPaidFor) return SEND;
     const { slip } = this.#settings;
@@ -139,13 +148,17 @@ function placeOf(words: Int32Array, fingerprint: number, nowSeconds: number): nu
   return nowSeconds - words[first + 1]! >= nowSeconds - words[second + 1]! ? first : second;
 }
 
+/** Of all that wildcards answer; above every rcode. */
+const MADE_UP = mix(0x100);
+
 /**
- * What makes replies equal: the name, whatever was asked of it; of refusals, errors and denials the rcode alone, since
- * the names in them are the asker's to make up.
+ * What makes replies equal: the name, whatever was asked of it; of refusals, errors, denials and referrals the rcode alone,
+ * since the names in them are the asker's to make up.
  */
 function identityOf(reply: Uint8Array, length: number): number {
   const rcode = reply[3]! & 0xf;
-  if (rcode !== 0 || reply[5] === 0) return mix(rcode);
+  const answers = (reply[6]! << 8) | reply[7]!;
+  if (rcode !== 0 || answers === 0) return mix(rcode + 1);
   let hash = 0;
   for (let at = HEADER_LENGTH; at < length && reply[at] !== 0; at++) {
     const octet = reply[at]!;

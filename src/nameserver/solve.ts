@@ -76,6 +76,7 @@ function solveName(
       return undefined;
     case 'node': {
       const node = found.node;
+      if (found.wildcard) answer.isMadeUp = true;
       return answerNode(owner, type, { node, dynamic }, served, answer, context);
     }
     case 'grafted':

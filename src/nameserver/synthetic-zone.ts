@@ -5,6 +5,7 @@ import { CLASS, TYPE } from '../dns/codes.ts';
 import { type Name, parseName, prependLabels } from '../dns/name.ts';
 import { soaRdata } from '../dns/rdata/basic.ts';
 import { buildZone } from '../zone/build-zone.ts';
+import { glueOf } from '../zone/lookup.ts';
 import type { LocatedRecord } from '../zone/master-file.ts';
 import type { Zone } from '../zone/zone.ts';
 
@@ -32,13 +33,29 @@ export function syntheticZone(apex: Name, addresses: readonly string[], negative
 
 /** A reverse zone: it is served by whoever serves `domain`, the zone that its names lead to. */
 export function reverseZone(apex: Name, domain: Zone, negativeTtlSeconds: number): Zone {
-  const servers = domain.root.sets.get(TYPE.NS)!.rdatas as readonly Name[];
-  return zoneOf(apexRecords(apex, servers, prependLabels(['hostmaster'], domain.apex), negativeTtlSeconds));
+  return zoneOf(apexRecords(apex, serversOf(domain), prependLabels(['hostmaster'], domain.apex), negativeTtlSeconds));
 }
 
-/** The zone that answers the SOA of `local.` so that nss-mdns lets longer names through to DNS (contract: claimLocal). */
-export function localClaimZone(addresses: readonly string[], negativeTtlSeconds: number): Zone {
-  return syntheticZone(parseName('local.'), addresses, negativeTtlSeconds);
+/**
+ * The zone that answers the SOA of `local.` so that nss-mdns lets longer names through to DNS (contract: claimLocal). It is
+ * served by whoever serves `domain`, a zone below it, since nothing else below `local.` is ours.
+ */
+export function localClaimZone(domain: Zone, negativeTtlSeconds: number): Zone {
+  const servers = serversOf(domain);
+  const records = apexRecords(
+    parseName('local.'),
+    servers,
+    prependLabels(['hostmaster'], domain.apex),
+    negativeTtlSeconds,
+  );
+  // A sound zone has the addresses of its servers; asked for, they are found in the domain.
+  const glue = servers.flatMap((server) => glueOf(domain, server));
+  for (const { name, type, rdatas } of glue) for (const rdata of rdatas) records.push(record(name, type, rdata));
+  return zoneOf(records);
+}
+
+function serversOf({ root }: Zone): readonly Name[] {
+  return root.sets.get(TYPE.NS)!.rdatas as readonly Name[];
 }
 
 function apexRecords(apex: Name, servers: readonly Name[], mailbox: Name, minimumSeconds: number): LocatedRecord[] {

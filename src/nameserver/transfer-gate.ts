@@ -66,7 +66,8 @@ export function isTransfer(type: number): boolean {
 /** The zone whose apex is asked for. */
 export function zoneAt({ question }: Request, view: View): ServedZone | undefined {
   const served = view.zoneOf(question!.name);
-  return served?.zone.apex.length === question!.name.length ? served : undefined;
+  // What is claimed without being served is nobody's to take over.
+  return served?.zone.apex.length === question!.name.length && !served.apexOnly ? served : undefined;
 }
 
 /** Serials go round (RFC 1982 section 3.2); two that are half the way apart count as the client being behind. */

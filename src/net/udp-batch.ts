@@ -13,7 +13,7 @@ import type { UdpDescriptor } from './udp-descriptor.ts';
 const BATCH = 64;
 /**
  * The largest reply over UDP (`dns.maxUdpSize` is at most that), and what is read of a query. The rest of a longer one
- * is cut off, and what is left answered as the malformed message it is.
+ * is cut off; whoever answers sees by the length that it is no query.
  */
 const SLOT_BYTES = 4096;
 /** sockaddr_in6 is the largest peer. */

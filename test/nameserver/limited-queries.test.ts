@@ -15,11 +15,17 @@ const LIMIT: RateLimitSettings = {
   exempt: parseNetwork('loopback')!,
 };
 const STRANGER = '192.0.2.1';
+const WILD = `
+$ORIGIN wild.test.
+@ 60 SOA ns host 1 1 1 1 1
+@ 60 NS ns.elsewhere.
+* 60 A 192.0.2.1
+`;
 
 describe('a server that limits replies', () => {
   let server: NameServer;
   before(async () => {
-    server = await NameServer.open({ settings: { rateLimit: LIMIT } });
+    server = await NameServer.open({ settings: { rateLimit: LIMIT }, zones: [WILD] });
     await server.register('web', 'i1', { address: '10.0.0.1', port: 80 });
     await server.register('other', 'i2', { address: '10.0.0.2', port: 80 });
   });
@@ -54,6 +60,10 @@ describe('a server that limits replies', () => {
     const kinds = Array.from({ length: 5 }, (_, i) =>
       kindOf(flood(server, `n${i}.service.local. A`, '192.0.5.1', 1)[0]),
     );
+    assert.deepEqual(kinds, ['whole', 'whole', 'whole', 'none', 'cut']);
+  });
+  it('takes what wildcards answer for one, too', () => {
+    const kinds = Array.from({ length: 5 }, (_, i) => kindOf(flood(server, `n${i}.wild.test. A`, '192.0.7.1', 1)[0]));
     assert.deepEqual(kinds, ['whole', 'whole', 'whole', 'none', 'cut']);
   });
   it('limits errors and refusals as well', () => {

@@ -58,15 +58,42 @@ describe('rate limits', () => {
     ['letter case', ['192.0.2.7', 'a.example.'], ['192.0.2.7', 'A.eXample.'], true],
     ['another name', ['192.0.2.7', 'a.example.'], ['192.0.2.7', 'b.example.'], false],
     ['labels cut otherwise', ['192.0.2.7', 'ab.c.'], ['192.0.2.7', 'a.bc.'], false],
-    ['other names that do not exist', ['192.0.2.7', 'x1.example.', 3], ['192.0.2.7', 'x2.example.', 3], true],
-    ['other names that are refused', ['192.0.2.7', 'x1.test.', 5], ['192.0.2.7', 'x2.test.', 5], true],
-    ['a name that exists and one that does not', ['192.0.2.7', 'a.example.'], ['192.0.2.7', 'a.example.', 3], false],
+    [
+      'other names that do not exist',
+      ['192.0.2.7', 'x1.example.', { rcode: 3 }],
+      ['192.0.2.7', 'x2.example.', { rcode: 3 }],
+      true,
+    ],
+    [
+      'other names that are refused',
+      ['192.0.2.7', 'x1.test.', { rcode: 5 }],
+      ['192.0.2.7', 'x2.test.', { rcode: 5 }],
+      true,
+    ],
+    [
+      'a name that exists and one that does not',
+      ['192.0.2.7', 'a.example.'],
+      ['192.0.2.7', 'a.example.', { rcode: 3 }],
+      false,
+    ],
+    [
+      'other names without records',
+      ['192.0.2.7', 'x1.example.', { answers: 0 }],
+      ['192.0.2.7', 'x2.example.', { answers: 0 }],
+      true,
+    ],
+    [
+      'other names of wildcards',
+      ['192.0.2.7', 'x1.example.', { isMadeUp: true }],
+      ['192.0.2.7', 'x2.example.', { isMadeUp: true }],
+      true,
+    ],
     ['IPv4 and IPv6', ['0.0.0.0', 'a.example.'], ['::', 'a.example.'], false],
   ];
   for (const [what, first, second, shared] of PAIRS) {
     it(`${what}: ${shared ? 'one count' : 'counts of their own'}`, () => {
       const limiter = limiterOf({ responsesPerSecond: 1, slip: 0 });
-      const ask = ([address, name, rcode]: Asked) => judge(limiter, address, name, { rcode: rcode ?? 0 });
+      const ask = ([address, name, reply]: Asked) => judge(limiter, address, name, reply);
       assert.equal(ask(first), SEND);
       assert.equal(ask(second), shared ? DROP : SEND);
     });
@@ -117,23 +144,33 @@ describe('rate limits', () => {
   });
 });
 
-type Asked = [address: string, name: string, rcode?: number];
+type Asked = [address: string, name: string, reply?: Reply];
 
 function limiterOf(settings: Partial<RateLimitSettings>, memory = createRateLimitMemory()): RateLimiter {
   return new RateLimiter({ ...SETTINGS, ...settings }, memory, 0x5eed);
+}
+
+/** What differs from an answer of one record. */
+interface Reply {
+  readonly rcode?: number;
+  readonly answers?: number;
+  readonly isMadeUp?: boolean;
+  readonly now?: number;
+  readonly length?: number;
 }
 
 function judge(
   limiter: RateLimiter,
   address: string,
   name: string,
-  { rcode = 0, now = 10, length = 60 }: { rcode?: number; now?: number; length?: number } = {},
+  { rcode = 0, answers = 1, isMadeUp = false, now = 10, length = 60 }: Reply = {},
 ): number {
   const reply = new Uint8Array(length);
   reply[3] = rcode;
   reply[5] = 1;
+  reply[7] = rcode === 0 ? answers : 0;
   reply.set(parseName(name), 12);
-  return limiter.judge(new AddressClient(address), QUERY_OCTETS, reply, length, now);
+  return limiter.judge(new AddressClient(address), QUERY_OCTETS, reply, length, isMadeUp, now);
 }
 
 function times(count: number, act: (i: number) => number): number[] {

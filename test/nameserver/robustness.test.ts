@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../src/base/random.ts';
-import { formatRcode } from '../../src/dns/codes.ts';
+import { formatRcode, RCODE } from '../../src/dns/codes.ts';
 import { decodeMessage } from '../../src/dns/message.ts';
 import type { NameServer } from '../support/name-server.ts';
 import { CORPUS_NAMES, damagedQuery, keptCrashes, openCorpusServer, soundQuery } from '../support/query-corpus.ts';
@@ -173,8 +173,12 @@ describe('the one door', () => {
         );
       }
     }
-    check(server, new Uint8Array(65535));
-    check(server, octets('1234 0100 0001 0000 0000 ffff', CORPUS_NAMES[1], '0001 0001', new Uint8Array(65_000)));
+    const long = octets('1234 0100 0001 0000 0000 ffff', CORPUS_NAMES[1], '0001 0001', new Uint8Array(65_000));
+    for (const query of [new Uint8Array(65_535), long, long.subarray(0, 4096)]) {
+      assert.equal(server.respond(query, 'udp'), undefined, 'no query over UDP is as long as that');
+      assert.equal(server.respond(query, 'tcp')?.[3]! & 0xf, RCODE.FORMERR);
+    }
+    assert.ok(server.respond(long.subarray(0, 4095), 'udp'));
     assert.deepEqual(server.failures, []);
   });
 

@@ -169,6 +169,12 @@ describe('RFC 5936', () => {
     );
   });
 
+  it('what is claimed for nss-mdns alone is not given', async () => {
+    const server = await serverWith({ claimLocal: true });
+    expectReply(server.ask('local. SOA'), { rcode: 'NOERROR' });
+    expectReply(server.ask('local. AXFR', { transport: 'tcp' }), { rcode: 'NOTAUTH' });
+  });
+
   it('reverse zones are given as well', async () => {
     const server = await serverWith({ reverse: ['10.1.0.0/16'] });
     await server.register('web', 'w1', { address: '10.1.2.3', port: 80 });
