@@ -367,7 +367,7 @@ class Server implements RunningServer {
 
 /** The zones of a configuration. Throws a LocatedError when one has an error. */
 function readZonesOf(config: Config): ZoneFiles {
-  const zones = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
+  const zones = readZones(config.dns.zonesFolder, { statedAt: config.dns.zonesStatedAt });
   if (errorsIn(zones).length > 0) throw new LocatedError('invalid_zones', zones.problems);
   return zones;
 }

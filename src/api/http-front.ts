@@ -10,7 +10,7 @@ import type { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_DOH_OCTETS } from './doh-routes.ts';
 import { ERROR_STATUS, errorBody } from './error-reply.ts';
-import { HEADERS_TOO_LARGE, isDohPath, type Refusal, TOO_LONG_QUESTION } from './header-refusals.ts';
+import { HEADERS_TOO_LARGE, LongQuestions, type Refusal, TOO_LONG_QUESTION } from './header-refusals.ts';
 import type { HttpLimits } from './http-limits.ts';
 import { Http2Sessions } from './http2-sessions.ts';
 
@@ -42,6 +42,8 @@ export class HttpFront {
   /** The reply under way on each connection, so that an error reply never lands in the middle of it. */
   readonly #replies = new WeakMap<Duplex, ServerResponse>();
   readonly #own = new WeakSet<ServerResponse>();
+  readonly #longQuestions = new LongQuestions();
+  readonly #refused = new WeakSet<Duplex>();
   #tls: TlsMaterial | undefined;
   #isClosing = false;
   #whenEmpty: (() => void)[] = [];
@@ -163,7 +165,10 @@ export class HttpFront {
     server.removeAllListeners('secureConnection');
     server.on('secureConnection', (socket: TLSSocket) => {
       if (socket.alpnProtocol === 'h2') this.#http2.serve(socket);
-      else for (const serve of serveHttp1) serve.call(server, socket);
+      else {
+        for (const serve of serveHttp1) serve.call(server, socket);
+        this.#longQuestions.watch(socket);
+      }
     });
     return server;
   }
@@ -180,13 +185,16 @@ export class HttpFront {
     const reply = this.#replies.get(socket);
     const isMidReply = reply?.headersSent === true && !reply.writableFinished;
     const errorCode = error.code ?? '';
+    // The rest of a head that was refused is refused again, while the reply is on its way.
+    if (errorCode.startsWith('HPE_') && this.#refused.has(socket)) return;
+    this.#refused.add(socket);
     // Failed TLS handshakes come this way too, and nothing can be said to those.
     const isHttp = errorCode.startsWith('HPE_') || Object.hasOwn(REFUSALS, errorCode);
     if (!isHttp || !socket.writable || isMidReply) {
       socket.destroy();
       return;
     }
-    const [code, message] = isLongQuestion(error)
+    const [code, message] = this.#longQuestions.isOne(error, socket)
       ? TOO_LONG_QUESTION
       : (REFUSALS[errorCode] ?? ['bad_request', 'this is not a valid HTTP request']);
     const body = JSON.stringify(errorBody(code, message));
@@ -200,15 +208,6 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'the request did not arrive in time'],
   HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
 };
-
-/** A DNS question whose headers are too large for the length of its path alone: 413 as for a POST. */
-function isLongQuestion(error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
-  if (error.code !== 'HPE_HEADER_OVERFLOW') return false;
-  // Anything else there may be of it is behind the path, or came in packets before.
-  const start = error.rawPacket?.subarray(0, MAX_HEADER_BYTES).toString('latin1') ?? '';
-  const [method, path = ''] = start.split(' ', 2);
-  return method === 'GET' && isDohPath(path) && !start.includes('\r\n');
-}
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: 'Bad Request',

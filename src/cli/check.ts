@@ -1,6 +1,6 @@
 // check.ts -- `rollcall check`: is the configuration in order, and are the zones?
 
-import { relative, sep } from 'node:path';
+import { isAbsolute, relative, sep } from 'node:path';
 import type { Command } from 'commander';
 import { formatProblem, type Problem } from '../base/errors.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -28,7 +28,7 @@ function check(file: string | undefined, shell: Shell): void {
   const all = [...problems];
   let zoneCount = 0;
   if (config !== undefined) {
-    const { zones, problems: inZones } = readZones(config.dns.zonesFolder, { mustExist: config.dns.zonesFolderStated });
+    const { zones, problems: inZones } = readZones(config.dns.zonesFolder, { statedAt: config.dns.zonesStatedAt });
     const found = [...inZones];
     zoneCount = zones.length;
     const services = new Set(config.services.map(({ service }) => service));
@@ -58,6 +58,7 @@ export function reportProblems(problems: readonly Problem[], write: (text: strin
 
 /** Relative where that is shorter to read. */
 function shortPath(path: string, cwd: string): string {
+  if (!isAbsolute(path)) return path;
   const way = relative(cwd, path);
   return way === '' || way === '..' || way.startsWith(`..${sep}`) ? path : way;
 }

@@ -8,6 +8,7 @@ import type { RateLimitSettings } from '../nameserver/rate-limit.ts';
 import type { StreamLimits } from '../net/connection-table.ts';
 import type { Instance } from '../registry/instance.ts';
 import type { ForwardConfig } from './read-forward.ts';
+import type { Place } from './yaml-source.ts';
 
 /** A domain whose names are made from the registry. What is left out falls back to `dns`. */
 export interface DomainConfig {
@@ -41,8 +42,8 @@ export interface DnsConfig {
   readonly advertise: readonly string[];
   /** Folder of *.zone files, absolute. */
   readonly zonesFolder: string;
-  /** True when the folder was named by the user, so that its absence is an error. */
-  readonly zonesFolderStated: boolean;
+  /** Where the user named the folder, so that its absence is an error; undefined: nowhere. */
+  readonly zonesStatedAt: Place | undefined;
   readonly ttlSeconds: number;
   /** The most while an instance behind a name fails or drains. */
   readonly volatileTtlSeconds: number;

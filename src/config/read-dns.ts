@@ -15,11 +15,11 @@ import { readRateLimit } from './read-rate-limit.ts';
 import { readDnsTls, readProxyProtocol, readTcp } from './read-streams.ts';
 import { readTransfer } from './read-transfer.ts';
 import {
+  isEmptyList,
   readEndpoints,
   readNetworks,
   readPath,
   readTexts,
-  refuseLists,
   type SectionSource,
   section,
   shorten,
@@ -39,7 +39,7 @@ const MAX_WORKERS = 256;
 export function readDns(source: SectionSource): DnsConfig {
   const input = section(source.root, 'dns');
   const listen = readEndpoints(input, 'listen') ?? [{ address: '127.0.0.1', port: 8600 }];
-  if (listen.length === 0) input.fail('listen', 'must name at least one address and port');
+  if (isEmptyList(input, 'listen')) input.fail('listen', 'must name at least one address and port');
   const stated = readPath(source, input, 'zones');
   const domains = readDomains(input);
   const config: DnsConfig = {
@@ -51,7 +51,7 @@ export function readDns(source: SectionSource): DnsConfig {
     domains,
     advertise: readAdvertise(input),
     zonesFolder: stated ?? resolve(source.cwd, 'zones'),
-    zonesFolderStated: stated !== undefined,
+    zonesStatedAt: stated === undefined ? undefined : source.tree.valuePlace('dns.zones'),
     ttlSeconds: readSeconds(input, 'ttl') ?? DEFAULT_TTL_SECONDS,
     volatileTtlSeconds: readSeconds(input, 'volatileTtl') ?? DEFAULT_VOLATILE_TTL_SECONDS,
     negativeTtlSeconds: readSeconds(input, 'negativeTtl') ?? DEFAULT_TTL_SECONDS,

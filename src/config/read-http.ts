@@ -6,7 +6,16 @@ import { InputObject } from '../registry/input.ts';
 import { idProblem, isHostName } from '../registry/label.ts';
 import type { HttpConfig, TokenConfig } from './config.ts';
 import { checkCertificate, checkPair } from './pem-pair.ts';
-import { readEndpoints, readPath, readSize, readTexts, type SectionSource, section, shorten } from './section.ts';
+import {
+  isEmptyList,
+  readEndpoints,
+  readPath,
+  readSize,
+  readTexts,
+  type SectionSource,
+  section,
+  shorten,
+} from './section.ts';
 
 const DEFAULT_MAX_BODY = 256 * 1024;
 const MAX_TOKENS = 10_000;
@@ -15,7 +24,7 @@ const MAX_TOKENS = 10_000;
 export function readHttp(source: SectionSource): HttpConfig {
   const input = section(source.root, 'http');
   const listen = readEndpoints(input, 'listen') ?? [{ address: '127.0.0.1', port: 8500 }];
-  if (listen.length === 0) input.fail('listen', 'must name at least one address and port');
+  if (isEmptyList(input, 'listen')) input.fail('listen', 'must name at least one address and port');
   const config: HttpConfig = {
     listen,
     tls: readTls(source, section(input, 'tls')),

@@ -36,6 +36,12 @@ export function readTexts(input: InputObject, key: string): readonly { text: str
   });
 }
 
+/** Is a list stated, with nothing in it? Not one whose items are all wrong: that is said of each. */
+export function isEmptyList(input: InputObject, key: string): boolean {
+  const value = input.raw(key);
+  return Array.isArray(value) && value.length === 0;
+}
+
 /** Addresses with ports; undefined when not stated. */
 export function readEndpoints(input: InputObject, key: string): readonly Endpoint[] | undefined {
   const endpoints: Endpoint[] = [];
@@ -90,11 +96,6 @@ export function readPath(source: SectionSource, input: InputObject, key: string)
   const text = readOptionalText(input, key, MAX_PATH);
   if (text === undefined || isAbsolute(text)) return text;
   return resolve(source.tree.isFromFile(input.at(key)) ? source.fileFolder : source.cwd, text);
-}
-
-/** Note every key whose list is not empty: it asks for what is not built yet. */
-export function refuseLists(input: InputObject, ...keys: readonly string[]): void {
-  for (const key of keys) if ((readTexts(input, key)?.length ?? 0) > 0) input.unsupported(key);
 }
 
 /** The beginning of a text that somebody else wrote, for a message. */

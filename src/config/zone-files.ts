@@ -9,6 +9,7 @@ import { formatName, type Name, nameKey, parseName } from '../dns/name.ts';
 import { buildZone } from '../zone/build-zone.ts';
 import { type Include, readMasterFile } from '../zone/master-file.ts';
 import type { Zone } from '../zone/zone.ts';
+import type { Place } from './yaml-source.ts';
 
 /** What the folder holds. */
 export interface ZoneFiles {
@@ -21,8 +22,8 @@ export interface ZoneFiles {
 
 /** How to read. */
 export interface ReadZonesOptions {
-  /** A missing folder is an error, not a folder without zones. */
-  readonly mustExist?: boolean;
+  /** Where somebody asked for this folder: a missing one is an error then, not a folder without zones. */
+  readonly statedAt?: Place | undefined;
   /** Largest file in octets; default 16 MiB. */
   readonly maxFileOctets?: number;
 }
@@ -41,8 +42,9 @@ export function readZones(folder: string, options: ReadZonesOptions = {}): ZoneF
   const files = new Set<string>();
   const zones: Zone[] = [];
   const fileOfApex = new Map<string, string>();
-  const listing = listZoneFiles(folder, options.mustExist ?? false);
-  if ('problem' in listing) return { zones, problems: [wholeFile(folder, listing.problem)], files: [] };
+  const { statedAt } = options;
+  const listing = listZoneFiles(folder, statedAt !== undefined);
+  if ('problem' in listing) return { zones, problems: [folderProblem(folder, listing.problem, statedAt)], files: [] };
 
   const reader = new ConfinedReader(
     folder,
@@ -189,6 +191,11 @@ function firstOf(problems: readonly Problem[], file: string): readonly Problem[]
   const rest = `${problems.length - MAX_PROBLEMS_PER_ZONE} more problems`;
   const severity = sorted[0]!.severity;
   return [...sorted.slice(0, MAX_PROBLEMS_PER_ZONE), { ...wholeFile(file, rest), severity }];
+}
+
+function folderProblem(folder: string, reason: string, statedAt: Place | undefined): Problem {
+  if (statedAt === undefined) return wholeFile(folder, reason);
+  return { ...statedAt, message: `dns.zones: ${folder} ${reason}`, severity: 'error' };
 }
 
 function wholeFile(file: string, message: string): Problem {

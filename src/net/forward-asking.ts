@@ -46,6 +46,8 @@ export class Asking {
   #queries = 0;
   #failed: RelayedMessage | undefined;
   #reason: string | undefined;
+  /** Something came that was no reply. It may be forged, so a real one is waited for all the same. */
+  #sawWrong = false;
   #isOver = false;
 
   /** `upstreams` in the order in which they are to be asked; `done` is called once, unless it is closed before. */
@@ -90,10 +92,16 @@ export class Asking {
     this.#queries++;
     this.#next = this.#options.clock.after(this.#shareMs, () => this.#askNext());
     const asked: Asked = {
-      takeBack: upstream.ask(this.#question, (outcome) => {
-        this.#asked.delete(asked);
-        this.#take(upstream, outcome);
-      }),
+      takeBack: upstream.ask(
+        this.#question,
+        (outcome) => {
+          this.#asked.delete(asked);
+          this.#take(upstream, outcome);
+        },
+        () => {
+          this.#sawWrong = true;
+        },
+      ),
       sinceMs: this.#options.clock.monotonicMs(),
     };
     this.#asked.add(asked);
@@ -122,16 +130,19 @@ export class Asking {
   #fail(): void {
     if (this.#isOver) return;
     const relayed = this.#failed;
+    const reason = this.#reason ?? (this.#sawWrong ? MALFORMED : undefined);
     this.close();
-    this.#done({ kind: 'failed', error: failureOf(this.#reason), ...(relayed === undefined ? {} : { relayed }) });
+    this.#done({ kind: 'failed', error: failureOf(reason), ...(relayed === undefined ? {} : { relayed }) });
   }
 }
 
 /** What the whole world would say too. Everything else may be one upstream's own trouble. */
 const ANSWERS: ReadonlySet<number> = new Set([RCODE.NOERROR, RCODE.NXDOMAIN, RCODE.YXDOMAIN]);
 
+const MALFORMED = 'malformed reply';
+
 function reasonOf(relayed: RelayedMessage | undefined): string {
-  return relayed === undefined ? 'malformed reply' : `rcode ${relayed.rcode}`;
+  return relayed === undefined ? MALFORMED : `rcode ${relayed.rcode}`;
 }
 
 /** Nobody said anything (22), or what was said or done was no answer (23): RFC 8914 sections 4.23 and 4.24. */

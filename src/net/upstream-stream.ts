@@ -32,6 +32,7 @@ interface Waiting {
   readonly question: ForwardedQuestion;
   query: UpstreamQuery;
   readonly done: (outcome: StreamOutcome) => void;
+  readonly onWrong: () => void;
   wasRepeated: boolean;
   /** Messages that the connection had received when this was sent. */
   receivedBefore: number;
@@ -60,12 +61,16 @@ export class UpstreamStream {
     this.#options = options;
   }
 
-  /** Ask; `done` is called once, unless it is cancelled before. */
-  ask(question: ForwardedQuestion, done: (outcome: StreamOutcome) => void): Cancel {
+  /**
+   * Ask; `done` is called once, unless it is cancelled before. `onWrong` is told of messages with the id of the query
+   * that are no reply to it.
+   */
+  ask(question: ForwardedQuestion, done: (outcome: StreamOutcome) => void, onWrong: () => void = () => {}): Cancel {
     const waiting: Waiting = {
       question,
       query: this.#makeQuery(question),
       done,
+      onWrong,
       wasRepeated: false,
       receivedBefore: this.#received,
       sentMs: this.#options.clock.monotonicMs(),
@@ -196,6 +201,7 @@ export class UpstreamStream {
     const match = waiting === undefined ? 'wrong' : matchReply(waiting.query, message);
     if (waiting === undefined || match === 'wrong') {
       this.#options.onWrong();
+      waiting?.onWrong();
       return;
     }
     this.#remove(waiting);

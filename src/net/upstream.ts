@@ -89,9 +89,13 @@ export class Upstream {
 
   /**
    * Ask; `done` is called once, unless the question is taken back before. Taking it back when it has had its time
-   * (`wasLost`) counts against the upstream.
+   * (`wasLost`) counts against the upstream. `onWrong` is told of what came in the meantime and was no reply to it.
    */
-  ask(question: ForwardedQuestion, done: (outcome: UpstreamOutcome) => void): (wasLost: boolean) => void {
+  ask(
+    question: ForwardedQuestion,
+    done: (outcome: UpstreamOutcome) => void,
+    onWrong: () => void = () => {},
+  ): (wasLost: boolean) => void {
     const startedMs = this.#options.clock.monotonicMs();
     this.#underWay++;
     let isOver = false;
@@ -108,11 +112,16 @@ export class Upstream {
       done(outcome);
     };
     const askByStream = (): void => {
-      cancel = this.#stream.ask(question, (outcome) => finish(this.#ofStream(outcome)));
+      cancel = this.#stream.ask(question, (outcome) => finish(this.#ofStream(outcome)), onWrong);
     };
     if (this.#options.address.tls !== undefined) askByStream();
     else {
-      cancel = askByUdp(this.#options, question, (outcome) => {
+      const { address, marks } = this.#options;
+      const noteWrong = (): void => {
+        this.#options.onWrong();
+        onWrong();
+      };
+      cancel = askByUdp({ address, marks, onWrong: noteWrong }, question, (outcome) => {
         if (isOver) return;
         const settled = this.#ofUdp(outcome);
         if (settled === undefined) askByStream();

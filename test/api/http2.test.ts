@@ -227,6 +227,40 @@ describe('who is let in over HTTP/2', () => {
     assert.equal((await call(session, '/v1/services', { ':method': 'PROPFIND' })).status, 404);
   });
 
+  it('heads that are too large, over HTTP/1.1: 413 for the path of a DNS question, else 431', async () => {
+    const cases: readonly [string, string, RegExp][] = [
+      ...[17_000, 40_000, 60_000, 87_384, 100_000, 300_000].map((length): [string, string, RegExp] => [
+        `/dns-query?dns=${'A'.repeat(length)}`,
+        '',
+        /^HTTP\/1\.1 413 [\s\S]*"too_large"/,
+      ]),
+      ['/dns-query?dns=AAAA', `a: ${'x'.repeat(60_000)}\r\n`, /^HTTP\/1\.1 431 /],
+      [`/v1/services?q=${'A'.repeat(60_000)}`, '', /^HTTP\/1\.1 431 /],
+    ];
+    for (const [path, headers, expected] of cases) {
+      for (const before of ['', 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n']) {
+        const socket = connectTls({ port: server.port, host: '127.0.0.1', ca: own.cert });
+        let received = '';
+        socket.setEncoding('latin1').on('data', (text: string) => {
+          received += text;
+        });
+        // Whoever still sends when the server hangs up gets an error, after the reply.
+        socket.on('error', () => {});
+        const closed = once(socket, 'close');
+        await once(socket, 'secureConnect');
+        if (before !== '') {
+          socket.write(before);
+          while (!received.endsWith('}')) await once(socket, 'data');
+          assert.match(received, /^HTTP\/1\.1 200 /);
+          received = '';
+        }
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`);
+        await closed;
+        assert.match(received, expected, `${path.slice(0, 20)} ${path.length} ${before.length}`);
+      }
+    }
+  });
+
   it('too many headers, and too long ones', async () => {
     const many = Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`a${i}`, '1']));
     assert.equal(codeOf(await call(session, '/healthz', many)), '431 headers_too_large');

@@ -117,7 +117,7 @@ describe('rollcall check', () => {
   it('misses a folder of zones that was asked for', async () => {
     const run = await check({ 'rollcall.yaml': 'dns: { zones: other }\n' });
     assert.equal(run.code, 1);
-    assert.match(run.out, /^other: does not exist\n/);
+    assert.match(run.out, /^rollcall\.yaml:1:15: dns\.zones: \/.*\/other does not exist\n$/);
   });
 
   it('strips what would steer the terminal', async () => {

@@ -66,7 +66,16 @@ describe('problems in the file', () => {
       '2:40: dns.listen[2]: 127.0.0.1:53 stands twice',
       '2:54: dns.listen[3]: must be a string (put it in quotes if it looks like anything else)',
     ],
+    [
+      'dns: { listen: ["localhost:53"] }\n',
+      `1:17: dns.listen[0]: 'localhost:53' is not an address and a port, like 127.0.0.1:8600 or "[::1]:8600"`,
+    ],
     ['dns: { listen: [] }\n', '1:16: dns.listen: must name at least one address and port'],
+    [
+      'http: { listen: "localhost:80" }\n',
+      `1:17: http.listen: 'localhost:80' is not an address and a port, like 127.0.0.1:8600 or "[::1]:8600"`,
+    ],
+    ['http: { listen: [] }\n', '1:17: http.listen: must name at least one address and port'],
     [
       'dns:\n  domains: [a.b, A.B., "a..b", "x y", {ttl: 5s}, 7, .]\n',
       "2:18: dns.domains[1]: 'a.b' stands twice",

@@ -53,7 +53,7 @@ describe('the keys', () => {
       const stated = loadConfig({ file: false, env: { [variable!]: fallback }, cwd });
       assert.deepEqual(stated.problems.map(formatProblem), [], path);
       const { dns, ...rest } = stated.config!;
-      assert.deepEqual({ ...rest, dns: { ...dns, zonesFolderStated: false } }, silent.config, path);
+      assert.deepEqual({ ...rest, dns: { ...dns, zonesStatedAt: undefined } }, silent.config, path);
     }
   });
 });

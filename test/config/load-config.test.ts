@@ -25,7 +25,7 @@ describe('the defaults', () => {
       domains: [{ name: 'service.local' }],
       advertise: [],
       zonesFolder: join(FOLDER, 'zones'),
-      zonesFolderStated: false,
+      zonesStatedAt: undefined,
       ttlSeconds: 5,
       volatileTtlSeconds: 1,
       negativeTtlSeconds: 5,
@@ -140,7 +140,7 @@ log: { level: info }
   it('is that of an empty one', () => {
     const { dns, ...rest } = loadValid(text);
     const empty = loadValid('');
-    assert.deepEqual({ ...rest, dns: { ...dns, zonesFolderStated: false } }, empty);
+    assert.deepEqual({ ...rest, dns: { ...dns, zonesStatedAt: undefined } }, empty);
   });
 });
 
@@ -206,7 +206,7 @@ log: { level: debug }
       ],
       advertise: ['192.0.2.1', '2001:db8::1'],
       zonesFolder: join(FOLDER, 'my/zones'),
-      zonesFolderStated: true,
+      zonesStatedAt: { file: 'rollcall.yaml', line: 7, column: 10 },
       ttlSeconds: 3600,
       volatileTtlSeconds: 2,
       negativeTtlSeconds: 30,

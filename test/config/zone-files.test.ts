@@ -70,8 +70,9 @@ describe('the zones folder', () => {
 
   it('may be missing, unless it must not', () => {
     assert.deepEqual(outcome('/nowhere/zones'), { apexes: [], problems: [], files: [] });
-    const { problems } = outcome('/nowhere/zones', { mustExist: true });
-    assert.deepEqual(problems, ['FOLDER: does not exist']);
+    const statedAt = { file: 'r.yaml', line: 3, column: 10 };
+    const { problems } = outcome('/nowhere/zones', { statedAt });
+    assert.deepEqual(problems, ['r.yaml:3:10: dns.zones: FOLDER does not exist']);
   });
 
   it('must be a folder', (t) => {
@@ -84,7 +85,7 @@ describe('the zones folder', () => {
 
   it('has the sample zone of the project, without a complaint', () => {
     const zones = join(dirname(fileURLToPath(import.meta.url)), '../../zones');
-    const { apexes, problems } = outcome(zones, { mustExist: true });
+    const { apexes, problems } = outcome(zones, { statedAt: { file: 'r.yaml', line: 1, column: 1 } });
     assert.deepEqual([apexes, problems], [['service.local.'], []]);
   });
 });

@@ -185,13 +185,13 @@ test('HTTP listens elsewhere: what is under way is answered, watches end, the re
 
   await t.test('every endpoint that cannot be opened is named, and nothing changes', async () => {
     writeConfig(server.folder, {
-      dns: { listen: ['192.0.2.1:5300'] },
-      http: { listen: ['192.0.2.2:80', '192.0.2.3:80'] },
+      dns: { listen: ['198.51.100.1:5300'] },
+      http: { listen: ['198.51.100.2:80', '198.51.100.3:80'] },
     });
     const reply = await fetch(`http://${now.http[1]}/v1/reload`, { method: 'POST' });
     const text = await reply.text();
     assert.equal(reply.status, 400, text);
-    for (const at of ['192.0.2.1:5300', '192.0.2.2:80', '192.0.2.3:80']) assert.ok(text.includes(at), text);
+    for (const at of ['198.51.100.1:5300', '198.51.100.2:80', '198.51.100.3:80']) assert.ok(text.includes(at), text);
     assert.deepEqual(ready(), now);
     for (const at of now.http) assert.equal((await fetch(`http://${at}/healthz`)).status, 200, at);
   });

@@ -187,6 +187,33 @@ describe('equal questions', () => {
 });
 
 describe('an upstream that cannot answer', () => {
+  const garbled: readonly [string, (asked: Asked) => Uint8Array][] = [
+    ['garbage', () => new Uint8Array(40).fill(0x5a)],
+    ['what is no reply', (asked) => replyTo(asked, A).with(2, 1)],
+    ['a reply without a question', (asked) => replyTo(asked, A, { questions: [] })],
+    ['a reply to another opcode', (asked) => replyTo(asked, A).with(2, 0xa1)],
+  ];
+  for (const [name, say] of garbled) {
+    it(`and says ${name}: waited for a real one, then a network error`, async (t) => {
+      const upstream = await ScriptedUpstream.start(t, (asked) => asked.send(say(asked)));
+      const server = new TestForwarder(t, { to: [upstream.address], ...QUICK });
+      const startedMs = performance.now();
+      const reply = await server.ask('www.example.com. A');
+      assert.ok(performance.now() - startedMs >= 590, 'it had its time');
+      assert.equal(reply.rcode, RCODE.SERVFAIL);
+      assert.deepEqual(extendedError(reply), { code: 23, text: 'no upstream could answer (malformed reply)' });
+    });
+  }
+
+  it('and over TCP says what is no reply: a network error too', async (t) => {
+    const upstream = await ScriptedUpstream.start(t, (asked) => {
+      const reply = replyTo(asked, A);
+      asked.send(asked.transport === 'tcp' ? reply.with(2, 1) : reply.with(2, 0x82));
+    });
+    const server = new TestForwarder(t, { to: [upstream.address], ...QUICK });
+    assert.equal(extendedError(await server.ask('www.example.com. A'))?.code, 23);
+  });
+
   it('and says nothing: SERVFAIL with an extended error in time, three queries, and none for a while', async (t) => {
     const upstream = await ScriptedUpstream.start(t, () => {});
     const server = new TestForwarder(t, { to: [upstream.address], ...QUICK });
