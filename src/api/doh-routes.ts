@@ -6,6 +6,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { Type } from 'typebox';
 import { CodedError } from '../base/errors.ts';
+import { HEADER_LENGTH } from '../dns/header.ts';
 import { AddressClient } from '../nameserver/client.ts';
 import type { ApiBackend } from './api-parts.ts';
 import { replyLifetime } from './reply-lifetime.ts';
@@ -17,7 +18,6 @@ export const DOH_PATH = '/dns-query';
 export const MAX_DOH_OCTETS = 65_535;
 
 const MEDIA_TYPE = 'application/dns-message';
-const HEADER_LENGTH = 12;
 const OTHER_METHODS: HTTPMethods[] = ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 
 /** Add the routes, in a place of their own, where bodies are DNS messages. */

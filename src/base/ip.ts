@@ -65,7 +65,8 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress {
   return { family: 6, bytes, text: new ipaddr.IPv6(Array.from(bytes)).toRFC5952String() };
 }
 
-function isMapped(bytes: Uint8Array): boolean {
+/** Do 16 octets stand for an IPv4 address (RFC 4291 section 2.5.5.2)? */
+export function isMapped(bytes: Uint8Array): boolean {
   for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
   return bytes[10] === 0xff && bytes[11] === 0xff;
 }

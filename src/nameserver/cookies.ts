@@ -3,6 +3,7 @@
 // One for each thread: it holds what it found out about the query at hand, and the option for its reply. Taking a query
 // allocates nothing. Times are the caller's, since nothing here reads a clock.
 
+import { isMapped } from '../base/ip.ts';
 import { SipHash } from '../base/sip-hash.ts';
 import { EDNS_OPTION } from '../dns/codes.ts';
 import { wordAt } from '../routing/client-hash.ts';
@@ -127,14 +128,9 @@ export class ServerCookies {
 
 /** Put a client's address behind the cookie, IPv4 as 4 octets; returns how many. */
 function writeAddress(address: Uint8Array, input: Uint8Array): number {
-  const from = isIpv4(address) ? IPV6_LENGTH - IPV4_LENGTH : 0;
+  const from = isMapped(address) ? IPV6_LENGTH - IPV4_LENGTH : 0;
   for (let i = from; i < IPV6_LENGTH; i++) input[HASH_AT + i - from] = address[i]!;
   return IPV6_LENGTH - from;
-}
-
-function isIpv4(address: Uint8Array): boolean {
-  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
-  return address[10] === 0xff && address[11] === 0xff;
 }
 
 function writeWord(octets: Uint8Array, at: number, word: number): void {

@@ -5,7 +5,7 @@ import { CLASS, EXTENDED_ERROR, RCODE, TYPE } from '../dns/codes.ts';
 import { FLAG } from '../dns/header.ts';
 import { isWithin, type Name } from '../dns/name.ts';
 import type { Request } from '../dns/request.ts';
-import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
+import { NetworkSet } from '../routing/network-set.ts';
 import { type Answer, type ExtendedError, failure } from './answer.ts';
 import type { Client } from './client.ts';
 import { specialAnswer } from './special-names.ts';
@@ -36,14 +36,11 @@ const LAST_META_TYPE = 255;
 /** Made once for each generation of settings. */
 export class OutsideNames {
   readonly #rules: ForwardRules;
-  readonly #allowed: NetworkMap;
+  readonly #allowed: NetworkSet;
 
   constructor(rules: ForwardRules) {
     this.#rules = rules;
-    this.#allowed = new NetworkMap(
-      rules.allow.map((prefix) => ({ prefix, value: 1 })),
-      SMALLEST,
-    );
+    this.#allowed = new NetworkSet(rules.allow);
   }
 
   /**
@@ -56,7 +53,7 @@ export class OutsideNames {
     if (question === undefined || question.class !== CLASS.IN) return undefined;
     const { name, type } = question;
     if (isMeta(type) || view.zoneOf(name) !== undefined) return undefined;
-    if (this.#allowed.lookup(sender) !== 1) return failure(RCODE.REFUSED, PROHIBITED);
+    if (!this.#allowed.has(sender)) return failure(RCODE.REFUSED, PROHIBITED);
     const special = this.#special(name, type, edns?.dnssecOk === true);
     if (special !== undefined) return special;
     // Whoever does not ask for recursion wants to know what others asked for.
@@ -78,7 +75,7 @@ export class OutsideNames {
     const { type } = question!;
     if (type === TYPE.CNAME || type === TYPE.ANY) return undefined;
     const target = last.rdatas[0] as Name;
-    if (view.zoneOf(target) !== undefined || this.#allowed.lookup(sender) !== 1) return undefined;
+    if (view.zoneOf(target) !== undefined || !this.#allowed.has(sender)) return undefined;
     return this.#special(target, type, edns?.dnssecOk === true) === undefined ? target : undefined;
   }
 

@@ -8,10 +8,10 @@
 // The tables are shared by all threads, or each would let as many through. They are written without locks: a count that
 // two threads miss now and then does no harm.
 
-import type { IpPrefix } from '../base/ip.ts';
+import { type IpPrefix, isMapped } from '../base/ip.ts';
 import { HEADER_LENGTH } from '../dns/header.ts';
 import type { ClientNetwork } from '../routing/client-hash.ts';
-import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
+import { NetworkSet } from '../routing/network-set.ts';
 
 /** Plain data, told to every thread. */
 export interface RateLimitSettings {
@@ -40,8 +40,6 @@ const REFILL_OCTETS = 8192;
 /** Each place holds a fingerprint, the second it is about, and a count or a credit. */
 const WORDS = 3;
 const PLACES = 1 << 16;
-/** NetworkMap's word for a client that is exempt. */
-const EXEMPT = 1;
 
 /** Memory for the tables of one server. What is not touched takes no room. */
 export function createRateLimitMemory(): SharedArrayBuffer {
@@ -50,7 +48,7 @@ export function createRateLimitMemory(): SharedArrayBuffer {
 
 export class RateLimiter {
   readonly #settings: RateLimitSettings;
-  readonly #exempt: NetworkMap;
+  readonly #exempt: NetworkSet;
   readonly #seed: number;
   readonly #replies: Int32Array;
   readonly #networks: Int32Array;
@@ -60,10 +58,7 @@ export class RateLimiter {
   constructor(settings: RateLimitSettings, memory: SharedArrayBuffer, seed: number) {
     this.#settings = settings;
     this.#seed = seed;
-    this.#exempt = new NetworkMap(
-      settings.exempt.map((prefix) => ({ prefix, value: EXEMPT })),
-      SMALLEST,
-    );
+    this.#exempt = new NetworkSet(settings.exempt);
     this.#replies = new Int32Array(memory, 0, PLACES * WORDS);
     this.#networks = new Int32Array(memory, this.#replies.byteLength, PLACES * WORDS);
   }
@@ -81,7 +76,7 @@ export class RateLimiter {
     isMadeUp: boolean,
     nowSeconds: number,
   ): number {
-    if (this.#exempt.lookup(client) === EXEMPT) return SEND;
+    if (this.#exempt.has(client)) return SEND;
     const network = this.#networkOf(client.octets());
     const identity = isMadeUp ? MADE_UP : identityOf(reply, length);
     const isOften = this.#count(mix(network ^ identity), nowSeconds);
@@ -94,9 +89,8 @@ export class RateLimiter {
   }
 
   #networkOf(octets: Uint8Array): number {
-    const isIpv4 = octets[10] === 0xff && octets[11] === 0xff && octets[0] === 0 && octets[1] === 0;
     const { ipv4PrefixBits, ipv6PrefixBits } = this.#settings;
-    let bits = isIpv4 ? 96 + ipv4PrefixBits : ipv6PrefixBits;
+    let bits = isMapped(octets) ? 96 + ipv4PrefixBits : ipv6PrefixBits;
     let hash = this.#seed ^ bits;
     for (let i = 0; bits > 0; i++, bits -= 8) {
       const octet = bits >= 8 ? octets[i]! : octets[i]! & (0xff00 >> bits);

@@ -6,14 +6,12 @@ import { soaSerial } from '../dns/rdata/basic.ts';
 import type { Request } from '../dns/request.ts';
 import { WireError } from '../dns/wire-error.ts';
 import { WireReader } from '../dns/wire-reader.ts';
-import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
+import { NetworkSet } from '../routing/network-set.ts';
 import { type Answer, emptyAnswer, failure } from './answer.ts';
 import type { Client } from './client.ts';
 import type { Transport } from './query-counters.ts';
 import { TRANSFER } from './verdict.ts';
 import { currentSoa, type ServedZone, type View, type ViewState } from './view.ts';
-
-const ALLOWED = 1;
 
 /** What a request for a zone has to do with the rest. */
 export interface TransferContext {
@@ -24,20 +22,17 @@ export interface TransferContext {
 }
 
 export class TransferGate {
-  readonly #allowed: NetworkMap;
+  readonly #allowed: NetworkSet;
 
   /** `to`: the networks that get zones; none: nobody. */
   constructor(to: readonly IpPrefix[]) {
-    this.#allowed = new NetworkMap(
-      to.map((prefix) => ({ prefix, value: ALLOWED })),
-      SMALLEST,
-    );
+    this.#allowed = new NetworkSet(to);
   }
 
   /** What a request of type AXFR or IXFR and class IN comes to. */
   see(request: Request, bytes: Uint8Array, context: TransferContext): Answer | typeof TRANSFER {
     const { transport, client, view, state } = context;
-    if (this.#allowed.lookup(client) !== ALLOWED) return failure(RCODE.REFUSED, PROHIBITED);
+    if (!this.#allowed.has(client)) return failure(RCODE.REFUSED, PROHIBITED);
     const served = zoneAt(request, view);
     if (served === undefined) return failure(RCODE.NOTAUTH, NO_ZONE);
     if (!state.isLoaded) return failure(RCODE.SERVFAIL, NOT_READY);

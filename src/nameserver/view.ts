@@ -8,7 +8,7 @@ import { type Name, nameKey } from '../dns/name.ts';
 import { soaMinimum, soaSerial, withSerial } from '../dns/rdata/basic.ts';
 import { type RRset, rrset } from '../dns/rrset.ts';
 import type { ClientNetwork } from '../routing/client-hash.ts';
-import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
+import { NetworkSet } from '../routing/network-set.ts';
 import type { Zone } from '../zone/zone.ts';
 import type { DomainNames } from './domain-names.ts';
 import { Freshnesses } from './freshness.ts';
@@ -43,7 +43,7 @@ export class View {
   /** Of what is made of its services. */
   readonly freshnesses: Freshnesses;
   readonly #byApex: ReadonlyMap<string, ServedZone>;
-  readonly #believed: NetworkMap;
+  readonly #believed: NetworkSet;
 
   /** `clientSubnetFrom`: whose EDNS client subnet is believed. */
   constructor(
@@ -53,10 +53,7 @@ export class View {
   ) {
     this.zones = zones;
     this.freshnesses = freshnesses;
-    this.#believed = new NetworkMap(
-      clientSubnetFrom.map((prefix) => ({ prefix, value: 1 })),
-      SMALLEST,
-    );
+    this.#believed = new NetworkSet(clientSubnetFrom);
     this.#byApex = new Map(zones.map((served) => [nameKey(served.zone.apex), served]));
   }
 
@@ -73,7 +70,7 @@ export class View {
 
   /** Is an EDNS client subnet from there to be believed? */
   believesSubnetOf(client: ClientNetwork): boolean {
-    return this.#believed.lookup(client) === 1;
+    return this.#believed.has(client);
   }
 
   /** Something about a service changed: its instances, their health, its policy. */

@@ -1,5 +1,6 @@
 // forward-crowd.ts -- how many clients wait for upstreams at once, and from where: one network must not take all places
 
+import { isMapped } from '../base/ip.ts';
 import type { Client } from '../nameserver/client.ts';
 
 /** Clients that wait, all together. */
@@ -35,6 +36,5 @@ export class ForwardCrowd {
 }
 
 function networkOf(octets: Uint8Array): string {
-  const isIpv4 = octets[10] === 0xff && octets[11] === 0xff && octets.subarray(0, 10).every((octet) => octet === 0);
-  return Buffer.from(octets.subarray(0, isIpv4 ? IPV4_OCTETS : IPV6_OCTETS)).toString('latin1');
+  return Buffer.from(octets.subarray(0, isMapped(octets) ? IPV4_OCTETS : IPV6_OCTETS)).toString('latin1');
 }

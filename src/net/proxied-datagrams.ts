@@ -6,25 +6,22 @@ import type { IpPrefix } from '../base/ip.ts';
 import type { Client } from '../nameserver/client.ts';
 import { prefixClient } from '../nameserver/client.ts';
 import { NO_REPLY } from '../nameserver/verdict.ts';
-import { NetworkMap, SMALLEST } from '../routing/network-map.ts';
+import { NetworkSet } from '../routing/network-set.ts';
 import type { Answerer, BatchAnswerer, Deferred } from './answerer.ts';
 import { readProxyHeader } from './proxy-header.ts';
 
 /** Tells who is trusted; the header of those is taken for true, and they must send one. */
 export class TrustedProxies {
-  readonly #map: NetworkMap;
+  readonly #map: NetworkSet;
   readonly isEmpty: boolean;
 
   constructor(from: readonly IpPrefix[]) {
-    this.#map = new NetworkMap(
-      from.map((prefix) => ({ prefix, value: 1 })),
-      SMALLEST,
-    );
+    this.#map = new NetworkSet(from);
     this.isEmpty = from.length === 0;
   }
 
   includes(client: Client): boolean {
-    return this.#map.lookup(client) === 1;
+    return this.#map.has(client);
   }
 }
 

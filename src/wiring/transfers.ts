@@ -2,6 +2,7 @@
 
 import type { Logger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
+import { HEADER_LENGTH } from '../dns/header.ts';
 import { formatName } from '../dns/name.ts';
 import { soaSerial } from '../dns/rdata/basic.ts';
 import { type Request, readRequest } from '../dns/request.ts';
@@ -16,7 +17,6 @@ import type { ServiceState } from '../registry/change.ts';
 
 /** At once: each holds on to all that was registered when it began. */
 const MAX_TRANSFERS = 8;
-const HEADER_OCTETS = 12;
 
 export interface TransfersOptions {
   readonly log: Logger;
@@ -67,6 +67,6 @@ export class Transfers {
 
 /** It was a zone a moment ago, or there are too many transfers: the client tries again later. */
 function* refusal(query: Uint8Array, { questionEnd }: Request): Generator<Uint8Array, void> {
-  const reply = new Uint8Array(Math.max(questionEnd, HEADER_OCTETS));
+  const reply = new Uint8Array(Math.max(questionEnd, HEADER_LENGTH));
   yield reply.subarray(0, writeServerFailure(query, questionEnd, reply));
 }
