@@ -1,10 +1,8 @@
 // measured-server.ts -- one server of a run: started on its core, asked whether it answers rightly, and measured
 
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 import { type RunningServer, run, spawnServer } from '../support/tools.ts';
 import { BASE_CASE, type BenchCase, queryLines } from './bench-case.ts';
 import { checkAnswers, isAnswering } from './check-answers.ts';
@@ -158,22 +156,4 @@ async function versionOf({ program, versionArgs }: Contestant): Promise<string> 
   if (program === undefined || versionArgs === undefined) return '';
   const { stdout, stderr } = await run(program.name, versionArgs);
   return /\d+\.\d+(?:\.\d+)?/.exec(stdout + stderr)?.[0] ?? '';
-}
-
-/** A port of 127.0.0.1 that is free for TCP and UDP. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const tcp = createServer().listen(0, '127.0.0.1');
-    await once(tcp, 'listening');
-    const port = (tcp.address() as { port: number }).port;
-    const udp = createSocket('udp4');
-    udp.bind(port, '127.0.0.1');
-    const isFree = await once(udp, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (isFree) await new Promise<void>((resolve) => udp.close(() => resolve()));
-    await new Promise((resolve) => tcp.close(resolve));
-    if (isFree) return port;
-  }
 }

@@ -4,9 +4,9 @@
 // core, and are measured in turn, round by round.
 
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.ts';
 import { findTool, run, spawnServer } from '../support/tools.ts';
 import type { Progress } from './progress.ts';
 import { EtcdClient, type PutClient, RollcallClient } from './registration-clients.ts';
@@ -147,12 +147,4 @@ function readIfThere(file: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -9,8 +9,9 @@ import { GrpcChecker } from '../../src/checkers/grpc.ts';
 import { decodeReply, encodeRequest } from '../../src/checkers/grpc-health.ts';
 import { type Behaviour, PROBE_OPTIONS, type Subject, testChecker } from '../conformance/checkers.ts';
 import { makeCertificate } from '../support/certificate.ts';
+import { freePort } from '../support/free-port.ts';
 import { answerCall, type GrpcHandler, grpcServer, healthReply, refuseCall } from '../support/grpc-server.ts';
-import { closedPort, Peer } from '../support/peer.ts';
+import { Peer } from '../support/peer.ts';
 import { checkSpec, probeTarget } from '../support/probe-target.ts';
 import { babblingServer, dribblingServer, resettingServer, silentServer, TLS_RECORD } from '../support/unruly-peer.ts';
 
@@ -56,7 +57,7 @@ for (const scheme of ['grpc', 'grpcs'] as const) {
     at: at(scheme),
     start: async (behaviour, address): Promise<Subject> => {
       if (behaviour === 'absent') {
-        const port = await closedPort();
+        const port = await freePort();
         return { check: at(scheme)(address, port), port, released: async () => {}, close: async () => {} };
       }
       const peer = await Peer.listen(serverFor(scheme, behaviour), address);

@@ -9,7 +9,8 @@ import { HttpChecker } from '../../src/checkers/http.ts';
 import type { CheckSpec, Expectation, Outcome } from '../../src/health/check-spec.ts';
 import { type Behaviour, PROBE_OPTIONS, type Subject, testChecker } from '../conformance/checkers.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { closedPort, Peer } from '../support/peer.ts';
+import { freePort } from '../support/free-port.ts';
+import { Peer } from '../support/peer.ts';
 import { checkSpec, probeTarget } from '../support/probe-target.ts';
 import { babblingServer, dribblingServer, resettingServer, silentServer, TLS_RECORD } from '../support/unruly-peer.ts';
 
@@ -44,7 +45,7 @@ const at = (scheme: 'http' | 'https') => (host: string, port: number) => {
 function starter(scheme: 'http' | 'https') {
   return async (behaviour: Behaviour, address: string): Promise<Subject> => {
     if (behaviour === 'absent') {
-      const port = await closedPort();
+      const port = await freePort();
       return { check: at(scheme)(address, port), port, released: async () => {}, close: async () => {} };
     }
     const peer = await Peer.listen(serverFor(scheme, behaviour), address);

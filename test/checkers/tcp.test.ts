@@ -8,7 +8,8 @@ import { TcpChecker } from '../../src/checkers/tcp.ts';
 import type { CheckTls } from '../../src/health/check-spec.ts';
 import { type Behaviour, PROBE_OPTIONS, type Subject, testChecker } from '../conformance/checkers.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { closedPort, Peer } from '../support/peer.ts';
+import { freePort } from '../support/free-port.ts';
+import { Peer } from '../support/peer.ts';
 import { checkSpec, probeTarget } from '../support/probe-target.ts';
 import { babblingServer, dribblingServer, resettingServer, silentServer, TLS_RECORD } from '../support/unruly-peer.ts';
 
@@ -35,7 +36,7 @@ async function startWith(server: Server, address: string, check: typeof at): Pro
 }
 
 async function startAbsent(address: string): Promise<Subject> {
-  const port = await closedPort();
+  const port = await freePort();
   return { check: at(address, port), port, released: async () => {}, close: async () => {} };
 }
 

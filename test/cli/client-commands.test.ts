@@ -5,7 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { type CliWorld, runCommand } from '../support/captured-terminal.ts';
-import { closedPort, Peer } from '../support/peer.ts';
+import { freePort } from '../support/free-port.ts';
+import { Peer } from '../support/peer.ts';
 
 interface Seen {
   readonly call: string;
@@ -310,7 +311,7 @@ describe('client commands', () => {
   });
 
   it('say when nobody is there', async () => {
-    const port = await closedPort();
+    const port = await freePort();
     const run = await runCommand(['services', '--http', `127.0.0.1:${port}`]);
     assert.equal(run.code, 1);
     assert.match(run.err, /^unreachable: cannot reach http:\/\/127\.0\.0\.1:\d+: the connection was refused \(is the/);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startBuiltServer } from '../support/built-server.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { closedPort } from '../support/peer.ts';
+import { freePort } from '../support/free-port.ts';
 import { requireTools, run, spawnServer } from '../support/tools.ts';
 
 const NAME = 'cart-service.service.local';
@@ -25,7 +25,7 @@ test('behind HAProxy, over TCP and TLS, routing by network sees the real client'
   const { status } = await server.api('PUT', '/v1/services/cart-service/policy', { routes: [route] });
   assert.equal(status < 300, true, `the policy is accepted: ${status}`);
   const { dns } = (await server.api('GET', '/v1/status')).body;
-  const [tcpPort, tlsPort, statsPort] = [await closedPort(), await closedPort(), await closedPort()];
+  const [tcpPort, tlsPort, statsPort] = [await freePort(), await freePort(), await freePort()];
   const file = join(server.folder, 'haproxy.cfg');
   // The check begins with a header of the command LOCAL: HAProxy asks for nobody.
   writeFileSync(

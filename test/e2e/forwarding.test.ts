@@ -8,21 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startBuiltServer } from '../support/built-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { requireTools, run, spawnServer } from '../support/tools.ts';
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
 
 /** A zone of the outer world, served by unbound. */
 async function startUnbound(t: TestContext): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-upstream-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const port = await freeUdpPort();
+  const port = await freePort();
   const many = Array.from({ length: 100 }, (_, i) => `  local-data: "many.example. 60 IN A 192.0.2.${i}"`).join('\n');
   const file = join(folder, 'unbound.conf');
   writeFileSync(

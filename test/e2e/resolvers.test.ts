@@ -1,15 +1,14 @@
 // resolvers.test.ts -- the ways in which programs reach us without knowing it: unbound, dnsmasq, and the C library
 
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BuiltServer, startBuiltServer } from '../support/built-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { openNamespace } from '../support/namespace.ts';
 import { requireTools, run, spawnServer } from '../support/tools.ts';
 import { ToyInstance } from '../support/toy-instance.ts';
@@ -56,15 +55,6 @@ function askingAt(port: number) {
   };
 }
 
-/** A port of 127.0.0.1 that is free for UDP now. */
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
-
 /** The story that every resolver has to tell: two, one after the other was killed, two again, none. */
 async function followInstances(port: number, toys: readonly ToyInstance[]): Promise<void> {
   const { a, srv } = askingAt(port);
@@ -90,7 +80,7 @@ test('unbound with a stub zone', async (t) => {
     await server.register('wide-service', `wide-${i}`, { address: `10.1.0.${i}`, port: 80 });
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-unbound-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const port = await freeUdpPort();
+  const port = await freePort();
   const file = join(folder, 'unbound.conf');
   writeFileSync(
     file,
@@ -137,7 +127,7 @@ remote-control:
 test('dnsmasq with a server for the domain', async (t) => {
   if (!(await requireTools(t, { dnsmasq: 'dnsmasq-base' }))) return;
   const { server, toys } = await startShop(t);
-  const port = await freeUdpPort();
+  const port = await freePort();
   const args = [
     ...['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--bind-interfaces'],
     ...['--user=root', '--pid-file=', '--log-facility=-', '--log-queries'],

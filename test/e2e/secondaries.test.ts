@@ -1,13 +1,13 @@
 // secondaries.test.ts -- other name servers take the zone over and follow the registry
 
 import assert from 'node:assert/strict';
-import dgram from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BuiltServer, startBuiltServer } from '../support/built-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { requireTools, run, spawnServer } from '../support/tools.ts';
 
 /** Secondaries look for a new serial every second: nobody tells them of one. */
@@ -178,15 +178,6 @@ async function startSecondary(t: TestContext, secondary: Secondary, primary: Bui
   const port = await freePort();
   const [command, ...args] = secondary.command(folder, port, primary);
   await spawnServer(t, command, args, { ready: async () => (await digAt(port, 'service.local', 'SOA')) !== '' });
-  return port;
-}
-
-/** A port that was free for UDP a moment ago; name servers do not tell which one they took. */
-async function freePort(): Promise<number> {
-  const socket = dgram.createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
   return port;
 }
 

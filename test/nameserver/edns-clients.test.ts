@@ -14,8 +14,8 @@ import { formatRcode } from '../../src/dns/codes.ts';
 import { decodeMessage, encodeMessage, type Message, queryMessage } from '../../src/dns/message.ts';
 import { UdpListener } from '../../src/net/udp.ts';
 import { COOKIE_SECRET, cookieOf, cookieOption } from '../support/cookies.ts';
+import { freePort } from '../support/free-port.ts';
 import { NameServer, parseQuestion } from '../support/name-server.ts';
-import { closedPort } from '../support/peer.ts';
 import { requireTools, run, spawnServer } from '../support/tools.ts';
 
 const CLIENT = '0102030405060708';
@@ -156,7 +156,7 @@ describe('EDNS with programs of other makes', () => {
   it('BIND: a secret in common', async (t) => {
     if (!(await requireTools(t, { named: 'bind9' }))) return;
     const folder = temporaryFolder(t);
-    const port = await closedPort();
+    const port = await freePort();
     const file = join(folder, 'named.conf');
     writeFileSync(
       file,
@@ -172,7 +172,7 @@ describe('EDNS with programs of other makes', () => {
   it('Knot: a secret in common', async (t) => {
     if (!(await requireTools(t, { knotd: 'knot' }))) return;
     const folder = temporaryFolder(t);
-    const port = await closedPort();
+    const port = await freePort();
     const file = join(folder, 'knot.conf');
     writeFileSync(
       file,

@@ -23,8 +23,8 @@ import { decodeMessage, encodeMessage, type Message, queryMessage } from '../../
 import { formatName, isWithin, type Name, parentName, parseName, prependLabels } from '../../src/dns/name.ts';
 import type { ResourceRecord } from '../../src/dns/rrset.ts';
 import { nodesOf } from '../../src/zone/zone.ts';
+import { freePort } from '../support/free-port.ts';
 import { NameServer, texts, zoneFromText } from '../support/name-server.ts';
-import { closedPort } from '../support/peer.ts';
 import { requireTools, spawnServer } from '../support/tools.ts';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), 'fixtures');
@@ -208,7 +208,7 @@ describe('the same zones, the same questions', () => {
   it('NSD gives the same answers', async (t) => {
     if (!(await requireTools(t, { nsd: 'nsd' }))) return;
     const folder = scratchFolder(t);
-    const port = await closedPort();
+    const port = await freePort();
     const config = join(folder, 'nsd.conf');
     writeFileSync(
       config,
@@ -236,7 +236,7 @@ ${ZONES.map(({ apex, file }) => `zone:\n  name: ${apex}\n  zonefile: "${file}"\n
   it('Knot gives the same answers', async (t) => {
     if (!(await requireTools(t, { knotd: 'knot' }))) return;
     const folder = scratchFolder(t);
-    const port = await closedPort();
+    const port = await freePort();
     const config = join(folder, 'knot.conf');
     mkdirSync(join(folder, 'run'));
     writeFileSync(

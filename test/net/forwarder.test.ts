@@ -9,8 +9,8 @@ import { formatName } from '../../src/dns/name.ts';
 import { formatRecord } from '../../src/dns/presentation.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { settingsOf, TestForwarder } from '../support/forwarding.ts';
+import { freePort } from '../support/free-port.ts';
 import { extendedError, flagWords } from '../support/name-server.ts';
-import { closedPort } from '../support/peer.ts';
 import { type Asked, replyTo, ScriptedUpstream } from '../support/scripted-upstream.ts';
 import { bytes, octets } from '../support/wire.ts';
 
@@ -238,14 +238,14 @@ describe('an upstream that cannot answer', () => {
   });
 
   it('and is not there: SERVFAIL at once', async (t) => {
-    const server = new TestForwarder(t, { to: [`127.0.0.1:${await closedPort()}`], timeoutMs: 30_000 });
+    const server = new TestForwarder(t, { to: [`127.0.0.1:${await freePort()}`], timeoutMs: 30_000 });
     const reply = await server.ask('www.example.com. A');
     assert.deepEqual([reply.rcode, extendedError(reply)?.code], [RCODE.SERVFAIL, 23]);
     assert.match(extendedError(reply)!.text, /ECONNREFUSED/);
   });
 
   it('without EDNS, the client is not told why', async (t) => {
-    const server = new TestForwarder(t, { to: [`127.0.0.1:${await closedPort()}`] });
+    const server = new TestForwarder(t, { to: [`127.0.0.1:${await freePort()}`] });
     const reply = await server.ask('www.example.com. A', { edns: false });
     assert.deepEqual([reply.rcode, reply.edns], [RCODE.SERVFAIL, undefined]);
   });

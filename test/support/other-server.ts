@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Endpoint } from '../../src/base/ip.ts';
-import { closedPort } from './peer.ts';
+import { freePort } from './free-port.ts';
 import { queryOctets } from './query-text.ts';
 import { askOnce } from './raw-questions.ts';
 import { spawnServer } from './tools.ts';
@@ -143,7 +143,7 @@ export const OTHER_SERVERS: readonly OtherServer[] = [KNOT, NSD, BIND].map((prog
 async function start(t: Pick<TestContext, 'after'>, program: Program, zones: readonly OtherZone[]): Promise<Endpoint> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-other-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const server = { address: '127.0.0.1', port: await closedPort() };
+  const server = { address: '127.0.0.1', port: await freePort() };
   const file = join(folder, 'server.conf');
   // BIND looks for the root servers otherwise, which are none of ours.
   writeFileSync(join(folder, 'hints'), '. 3600 NS localhost.\nlocalhost. 3600 A 127.0.0.1\n');

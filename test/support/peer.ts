@@ -1,7 +1,7 @@
 // peer.ts -- the server side of a probe: a listener on loopback that knows which connections are open
 
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 
 /** A listening server and the connections it holds. */
 export class Peer {
@@ -52,12 +52,4 @@ export class Peer {
     for (const socket of this.#open) socket.destroy();
     if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
   }
-}
-
-/** A port of 127.0.0.1 where nobody listens. */
-export async function closedPort(): Promise<number> {
-  const peer = await Peer.listen(createServer());
-  const port = peer.port;
-  await peer.close();
-  return port;
 }
