@@ -50,18 +50,29 @@ describe('a DNS listener', () => {
     assert.equal(String(reply), 'udp');
   });
   it('tries another port when the one chosen is taken for TCP, leaving none open', async () => {
-    const open = TcpListener.open.bind(TcpListener);
+    const openTcp = TcpListener.open.bind(TcpListener);
+    const openUdp = UdpListener.open.bind(UdpListener);
     const tried: number[] = [];
-    mock.method(TcpListener, 'open', async (...args: Parameters<typeof open>) => {
+    const closes: (() => number)[] = [];
+    mock.method(TcpListener, 'open', async (...args: Parameters<typeof openTcp>) => {
       tried.push(args[0].port);
       if (tried.length < 4) throw failWith('EADDRINUSE');
-      return await open(...args);
+      return await openTcp(...args);
+    });
+    mock.method(UdpListener, 'open', async (...args: Parameters<typeof openUdp>) => {
+      const udp = await openUdp(...args);
+      const close = mock.method(udp, 'close');
+      closes.push(() => close.mock.callCount());
+      return udp;
     });
     const { endpoint } = await listen();
-    assert.equal(endpoint.port, tried[3]);
-    for (const port of tried.slice(0, 3)) {
-      opened.push(await UdpListener.open({ ...LOOPBACK, port }, { answer, log: silentLogger }));
-    }
+    // The fourth may be somebody else's indeed.
+    assert.ok(tried.length >= 4, `${tried.length} tries`);
+    assert.equal(endpoint.port, tried.at(-1));
+    assert.deepEqual(
+      closes.map((count) => count()),
+      tried.map((_, i) => (i < tried.length - 1 ? 1 : 0)),
+    );
   });
   it('gives up in the end, and at once when something else is wrong', async () => {
     let code = 'EADDRINUSE';
