@@ -35,6 +35,8 @@ export interface ProbeReport {
 }
 
 const TICK_MS = 1;
+/** When this process itself was held up, it asks no more than this at once: its own buffers would overflow. */
+const MAX_AT_ONCE = 64;
 /** No reply after that is lost. */
 const PATIENCE_MS = 2000;
 
@@ -44,6 +46,8 @@ export class HonestProbe {
   readonly #queries: readonly Buffer[];
   readonly #perSecond: number;
   readonly #startMs = performance.now();
+  /** Questions that were due while this process was held up. */
+  #unasked = 0;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(socket: Socket, { questions, perSecond }: ProbeOptions) {
@@ -76,7 +80,9 @@ export class HonestProbe {
   }
 
   #sendDue(): void {
-    const due = Math.floor(((performance.now() - this.#startMs) * this.#perSecond) / 1000);
+    const elapsed = Math.floor(((performance.now() - this.#startMs) * this.#perSecond) / 1000);
+    this.#unasked = Math.max(this.#unasked, elapsed - this.probes.length - MAX_AT_ONCE);
+    const due = elapsed - this.#unasked;
     while (this.probes.length < due) {
       const number = this.probes.length;
       const query = Buffer.from(this.#queries[number % this.#queries.length]!);
