@@ -3,20 +3,21 @@
 import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { Endpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
+import type { HttpLimits } from '../net/http-limits.ts';
+import { Listeners, type PreparedHttp, type WantedHttp } from '../net/http-listeners.ts';
 import { Access, type AccessOptions } from './access.ts';
 import type { ApiBackend, ApiParts } from './api-parts.ts';
 import { addBatchRoutes } from './batch-routes.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { addCheckRoutes } from './check-routes.ts';
-import { addDohRoutes } from './doh-routes.ts';
+import { addDohRoutes, MAX_DOH_OCTETS } from './doh-routes.ts';
 import { closeAfter, sendError } from './error-reply.ts';
 import { addExplainRoutes } from './explain-routes.ts';
+import { HeaderRefusals } from './header-refusals.ts';
 import { addHistoryRoutes } from './history-routes.ts';
-import { DEFAULT_LIMITS, type HttpLimits } from './http-limits.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { parseJsonBody } from './json-body.ts';
 import { addLifecycleRoutes } from './lifecycle-routes.ts';
-import { Listeners, type PreparedHttp, type WantedHttp } from './listener.ts';
 import { addDocsRoutes, addOpenApi } from './openapi-routes.ts';
 import { addOperationRoutes } from './operation-routes.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
@@ -27,7 +28,12 @@ import { addUnbuiltRoutes, MethodRefusals, refuseUnknownPath } from './unbuilt-r
 import { addWatchRoutes } from './watch-routes.ts';
 import { DEFAULT_WATCH_LIMITS, Watchers, type WatchLimits } from './watchers.ts';
 
-export interface ApiOptions extends ApiBackend, WantedHttp {
+/** What a reload may change of it. */
+export interface WantedApi extends WantedHttp {
+  readonly maxBodyBytes: number;
+}
+
+export interface ApiOptions extends ApiBackend, WantedApi {
   readonly log: Logger;
   readonly access: AccessOptions;
   readonly limits?: Partial<HttpLimits>;
@@ -48,11 +54,19 @@ export interface Api {
    * Open what else is to be listened on. Rejects, with nothing changed, with CodedError `listen_failed`. What `take`
    * puts out of force ends by itself: requests under way are answered, blocking reads at once, and watches are ended.
    */
-  prepare(wanted: WantedHttp): Promise<PreparedHttp>;
+  prepare(wanted: WantedApi): Promise<PreparedHttp>;
   /** Accept nothing more, answer every blocking read, end every watch, finish what is under way. */
   close(): Promise<void>;
 }
 
+const DEFAULT_LIMITS: HttpLimits = {
+  headersTimeoutMs: 5000,
+  requestTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 60_000,
+  maxConnections: 16_384,
+  maxConnectionsPerSource: 512,
+};
+const MAX_HEADER_BYTES = 16_384;
 const DEFAULT_MAX_BLOCKING_READS = 1000;
 const DEFAULT_CLOSE_GRACE_MS = 5000;
 /** An id of 128 characters, every one of them percent-encoded. */
@@ -69,14 +83,25 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const isCurrent = access.isCurrent.bind(access);
   let app: FastifyInstance | undefined;
   let appBodyBytes = 0;
+  const refusals = new HeaderRefusals();
   const listeners = new Listeners({
+    name: 'http',
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    maxHeaderBytes: MAX_HEADER_BYTES,
     log,
     handler: (request, response) => app?.routing(request, response),
+    // Whoever asks before sending a huge body is told before it sends any of it.
+    onExpectation: (request, response) => {
+      const most = Math.max(appBodyBytes, MAX_DOH_OCTETS);
+      if (!(Number(request.headers['content-length']) > most)) response.writeContinue();
+      app?.routing(request, response);
+    },
+    refusalOf: (request) => refusals.replyTo(request),
+    onTlsConnection: (socket) => refusals.watch(socket),
   });
   const isLast = listeners.isLast.bind(listeners);
   const parts = { ...options, blockingReads, watchers, isCurrent };
-  const prepare = async (wanted: WantedHttp): Promise<PreparedHttp> => {
+  const prepare = async (wanted: WantedApi): Promise<PreparedHttp> => {
     const { maxBodyBytes } = wanted;
     // Fastify takes its limit once. A replaced application finishes its requests, and holds nothing that wants closing.
     const nextApp =

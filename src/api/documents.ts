@@ -140,6 +140,7 @@ const InstanceDocument = Type.Object(
     static: Type.Boolean({ description: 'From the configuration file: read-only here.' }),
     lease: OrNull(Type.Object({ expiresAt: Time })),
     load: OrNull(LoadDocument),
+    lastAnswerable: Type.Optional(Type.Unsafe({ ...Time, description: 'Of one that is not answerable any more.' })),
     balancedBy: Type.Optional(
       Type.Object(
         { connections: OrNull(Type.Number()), latencyMs: OrNull(Type.Number()) },
@@ -218,7 +219,13 @@ const PolicyDocument = Type.Object(
     steps: Type.Optional(Type.Array(StepDocument, { maxItems: MAX_STEPS })),
     guard: Type.Optional(
       Type.Object(
-        { failing: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.2 })) },
+        {
+          failing: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.2 })),
+          errors: Type.Optional(
+            Type.Number({ minimum: 0, maximum: 1, description: 'Share of requests through the gateway that fail.' }),
+          ),
+          minRequests: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: 100 })),
+        },
         { additionalProperties: false, description: 'When steps are taken back.' },
       ),
     ),
@@ -240,7 +247,7 @@ const ErrorDocument = Type.Object(
 
 const AuthorDocument = OrNull(
   Type.Object({
-    kind: OneOf('token', 'local', 'check', 'lease', 'config', 'schedule', 'steps'),
+    kind: OneOf('token', 'local', 'check', 'lease', 'config', 'schedule', 'steps', 'gateway'),
     id: Type.Optional(Type.String({ description: 'Of the token, the check or the schedule.' })),
     address: Type.Optional(Type.String({ description: 'Of the peer that called.' })),
   }),
@@ -310,6 +317,9 @@ export const ServiceDocument = Type.Object({
   service: Type.String(),
   index: Type.Integer(),
   policy: OrNull(Type.Ref('Policy')),
+  percents: Type.Optional(
+    Type.Array(Type.Number(), { description: 'What the steps of the policy give each of its routes now.' }),
+  ),
   instances: Type.Array(Type.Ref('Instance')),
 });
 

@@ -1,38 +1,56 @@
-// header-refusals.ts -- what is said to requests whose head is too large
+// header-refusals.ts -- what the API says to requests that none of its routes sees
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { HttpProblem, RefusalReply, RefusedRequest, UnreadableRequest } from '../net/http-refusal.ts';
 import { DOH_PATH } from './doh-routes.ts';
+import { ERROR_STATUS, errorBody } from './error-reply.ts';
 
-/** Code and message of the error. */
-export type Refusal = readonly [code: string, message: string];
+const MESSAGES: Readonly<Record<HttpProblem, string>> = {
+  bad_request: 'this is not a valid HTTP request',
+  request_timeout: 'the request did not arrive in time',
+  headers_too_large: 'the headers are too large',
+  not_supported: 'this server is no proxy',
+};
 
-export const HEADERS_TOO_LARGE: Refusal = ['headers_too_large', 'the headers are too large'];
-/** For the path of a DNS question: a message that is too long is 413, whatever the method. */
-export const TOO_LONG_QUESTION: Refusal = ['too_large', 'the question is too long for a GET; a POST may be longer'];
+export class HeaderRefusals {
+  readonly #longQuestions = new LongQuestions();
 
-/** Is this the path of a DNS question by GET? */
-export function isDohPath(path: string): boolean {
-  return path.startsWith(`${DOH_PATH}?`);
+  /** Follow a connection that HTTP/1 is spoken on already. */
+  watch(socket: Socket): void {
+    this.#longQuestions.watch(socket);
+  }
+
+  /** For the path of a DNS question: a message that is too long is 413, whatever the method. */
+  replyTo({ problem, path, connection }: RefusedRequest): RefusalReply {
+    const isLongQuestion =
+      problem === 'headers_too_large' &&
+      (connection === undefined
+        ? path !== undefined && isDohPath(path)
+        : this.#longQuestions.isOne(connection.error, connection.socket));
+    if (isLongQuestion) return reply('too_large', 'the question is too long for a GET; a POST may be longer');
+    return reply(problem, MESSAGES[problem]);
+  }
 }
 
-/** What Node tells of a request of HTTP/1 that it could not read. */
-export interface UnreadableRequest {
-  readonly code?: string | undefined;
-  /** What came last, and how much of it was read. */
-  readonly rawPacket?: Buffer;
-  readonly bytesParsed?: number;
+function reply(code: string, message: string): RefusalReply {
+  return { status: ERROR_STATUS[code]!, body: JSON.stringify(errorBody(code, message)) };
+}
+
+/** Is this the path of a DNS question by GET? */
+function isDohPath(path: string): boolean {
+  return path.startsWith(`${DOH_PATH}?`);
 }
 
 const QUESTION_START = Buffer.from(`GET ${DOH_PATH}?`);
 const CARRIAGE_RETURN = 0x0d;
 
 /** Tells DNS questions by GET whose path alone is too large from other requests whose head is. */
-export class LongQuestions {
+class LongQuestions {
   /** Connections that are in the middle of such a path. */
   readonly #open = new WeakSet<Duplex>();
 
-  /** Follow a connection that HTTP/1 is spoken on already. Needed where a path comes in pieces, as records of TLS are. */
+  /** Needed where a path comes in pieces, as records of TLS are. */
   watch(socket: Socket): void {
     socket.on('data', (chunk: Buffer) => {
       if (chunk.includes(CARRIAGE_RETURN)) this.#open.delete(socket);

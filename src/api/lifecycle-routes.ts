@@ -1,4 +1,4 @@
-// lifecycle-routes.ts -- heartbeat, drain and maintenance of an instance
+// lifecycle-routes.ts -- heartbeat, drain, maintenance and readmission of an instance
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
@@ -23,6 +23,7 @@ const WRITE_INSTANCE = { action: 'write', to: 'instance' } as const;
 export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void {
   const { registry } = parts;
   const safeAfterMs: SafeAfter = new LRUCache({ max: MAX_DRAINS });
+  addReadmission(app, parts);
   app.put(
     '/v1/instances/:id/heartbeat',
     {
@@ -85,6 +86,26 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
       const id = instanceId(request);
       writableInstance(registry, id);
       return presentInstance(await registry.setMaintenance(id, readMaintenance(request.body), authorOf(request)));
+    },
+  );
+}
+
+function addReadmission(app: FastifyInstance, { registry }: ApiParts): void {
+  app.delete(
+    '/v1/instances/:id/ejection',
+    {
+      config: { access: WRITE_INSTANCE },
+      schema: routeSchema({
+        summary: 'Let an instance back in that the gateway ejected',
+        description: 'Also one from the configuration file. Nothing happens when it is not ejected.',
+        tag: 'instances',
+        replies: { 204: undefined },
+        errors: [404],
+      }),
+    },
+    async (request, reply) => {
+      registry.readmit(instanceId(request), authorOf(request));
+      return reply.code(204).send();
     },
   );
 }

@@ -12,6 +12,7 @@ import {
   type Readings,
 } from '../registry/instance.ts';
 import type { Policy } from '../registry/policy.ts';
+import { routesInForce } from '../routing/rollout.ts';
 import { presentStep } from './present-rollout.ts';
 
 /** What a registration says, in the shape in which one is sent; without its checks. */
@@ -47,6 +48,7 @@ export function presentInstance(state: InstanceState) {
     static: state.isStatic,
     lease: leaseExpiresAtMs === undefined ? null : { expiresAt: rfc3339(leaseExpiresAtMs) },
     load: state.load ?? null,
+    ...(state.lastAnswerableMs === undefined ? {} : { lastAnswerable: rfc3339(state.lastAnswerableMs) }),
     ...presentReadings(state),
   };
 }
@@ -84,6 +86,12 @@ export function presentCheck(check: CheckSpec, state: CheckState | undefined) {
 
 function presentDamping({ penalty, suppressed, reuseAtMs }: NonNullable<CheckState['damping']>) {
   return { penalty, suppressed, reuseAt: reuseAtMs === undefined ? null : rfc3339(reuseAtMs) };
+}
+
+/** What each route of the policy gets now; undefined: what the policy says. */
+export function presentPercents(service: Pick<ServiceState, 'policy' | 'rollout'> | undefined): number[] | undefined {
+  if (service?.policy?.steps === undefined) return undefined;
+  return routesInForce(service).map(({ percent = 100 }) => percent);
 }
 
 /** One row of the list of services; `healthy` counts the instances that are in the answers. */

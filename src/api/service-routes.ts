@@ -9,7 +9,7 @@ import type { ApiParts } from './api-parts.ts';
 import { ServiceDocument, ServiceListDocument } from './documents.ts';
 import { entityTag } from './entity-tag.ts';
 import { serviceName } from './path-part.ts';
-import { presentInstance, presentPolicy, presentServiceRow } from './present-instance.ts';
+import { presentInstance, presentPercents, presentPolicy, presentServiceRow } from './present-instance.ts';
 import { QueryString } from './query-string.ts';
 import { routeSchema } from './route-schema.ts';
 
@@ -102,10 +102,12 @@ async function readService(request: FastifyRequest, reply: FastifyReply, parts: 
   reply.header('etag', entityTag(now));
   const isWanted = ({ status, instance }: InstanceState): boolean =>
     (statuses.length === 0 || statuses.includes(status)) && tags.every((tag) => instance.tags.includes(tag));
+  const percents = presentPercents(service);
   return {
     service: service.name,
     index: now,
     policy: service.policy === undefined ? null : presentPolicy(service.policy),
+    ...(percents === undefined ? {} : { percents }),
     instances: [...service.instances.values()].filter(isWanted).map(presentInstance),
   };
 }

@@ -2,9 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { rfc3339 } from '../base/clock.ts';
-import type { Change } from '../registry/change.ts';
-import type { Policy } from '../registry/policy.ts';
-import { presentInstance, presentPolicy } from './present-instance.ts';
+import type { Change, ServiceState } from '../registry/change.ts';
+import { presentInstance, presentPercents, presentPolicy } from './present-instance.ts';
 import { presentPlace } from './present-rollout.ts';
 
 /** The event ids of this node: `<epoch>.<sequence>`; the epoch is another one after every start. */
@@ -22,13 +21,21 @@ export class EventIds {
   }
 }
 
+/** The service after the change; undefined: it is gone. */
+type ChangedService = Pick<ServiceState, 'policy' | 'rollout'>;
+
 /** A change as an event (WHATWG HTML, section 9.2), ready to be written to everybody who watches. */
-export function encodeEvent(change: Change, policy: Policy | undefined, id: string): Buffer {
-  const data = JSON.stringify(presentChange(change, policy));
+export function encodeEvent(change: Change, state: ChangedService | undefined, id: string): Buffer {
+  const data = JSON.stringify(presentChange(change, state));
   return Buffer.from(`event: ${change.kind}\nid: ${id}\ndata: ${data}\n\n`);
 }
 
-function presentChange({ kind, service, instance, rollout, sequence, atMs, by }: Change, policy: Policy | undefined) {
+function presentChange(
+  { kind, service, instance, rollout, sequence, atMs, by }: Change,
+  state: ChangedService | undefined,
+) {
+  const policy = state?.policy;
+  const percents = kind === 'policy' ? presentPercents(state) : undefined;
   return {
     service,
     index: sequence,
@@ -36,6 +43,7 @@ function presentChange({ kind, service, instance, rollout, sequence, atMs, by }:
     by: by ?? null,
     ...(instance === undefined ? {} : { instance: presentInstance(instance) }),
     ...(kind === 'policy' ? { policy: policy === undefined ? null : presentPolicy(policy) } : {}),
+    ...(percents === undefined ? {} : { percents }),
     ...(rollout === undefined ? {} : { rollout: presentPlace(rollout), reason: rollout.reason }),
   };
 }

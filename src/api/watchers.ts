@@ -185,8 +185,8 @@ export class Watchers {
 
   #changed(change: Change): void {
     const { sequence, service } = change;
-    const policy = this.#options.registry.service(service)?.policy;
-    this.#changes.append({ sequence, service, octets: encodeEvent(change, policy, this.ids.format(sequence)) });
+    const state = this.#options.registry.service(service);
+    this.#changes.append({ sequence, service, octets: encodeEvent(change, state, this.ids.format(sequence)) });
     for (const group of this.#byService.get(service) ?? []) this.#mark(group, sequence);
     for (const group of this.#ofAll) if (group.caller.scopes.allows('read', service)) this.#mark(group, sequence);
     this.#startPump();

@@ -2,19 +2,12 @@
 
 /** Bounds on clients. Node's own defaults are far laxer and let a few slow ones hold everything. */
 export interface HttpLimits {
+  /** From the first octet of a head, or the begin of the connection, to the end of the head. */
   readonly headersTimeoutMs: number;
-  /** To receive a whole request; answering may take longer. */
+  /** To receive a whole request; answering may take longer. 0: whoever handles a request bounds its body. */
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly maxConnections: number;
   /** From one address that is not loopback. */
   readonly maxConnectionsPerSource: number;
 }
-
-export const DEFAULT_LIMITS: HttpLimits = {
-  headersTimeoutMs: 5000,
-  requestTimeoutMs: 10_000,
-  keepAliveTimeoutMs: 60_000,
-  maxConnections: 16_384,
-  maxConnectionsPerSource: 512,
-};

@@ -1,4 +1,4 @@
-// listener.ts -- the HTTP(S) listeners: opened, changed by a reload, closed in order
+// http-listeners.ts -- the HTTP(S) listeners: opened, changed by a reload, closed in order
 
 import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { CodedError, errorMessage } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import { ConnectionRoom } from './connection-room.ts';
-import { HttpFront, type RequestHandler, type TlsMaterial } from './http-front.ts';
+import { type FrontOptions, HttpFront, type TlsMaterial } from './http-front.ts';
 import type { HttpLimits } from './http-limits.ts';
 
 /** What a reload may change. */
@@ -14,7 +14,6 @@ export interface WantedHttp {
   /** Port 0: the system picks one. */
   readonly listen: readonly Endpoint[];
   readonly tls?: TlsMaterial | undefined;
-  readonly maxBodyBytes: number;
 }
 
 /** What is open beside what is in force. Either of the two is called, once. */
@@ -25,10 +24,10 @@ export interface PreparedHttp {
   abandon(): Promise<void>;
 }
 
-export interface ListenersOptions {
-  readonly limits: HttpLimits;
+export interface ListenersOptions extends FrontOptions {
+  /** What error messages call them. */
+  readonly name: string;
   readonly log: Logger;
-  readonly handler: RequestHandler;
 }
 
 /** For requests under way at an endpoint that a reload takes away. */
@@ -39,7 +38,7 @@ interface Listening {
   readonly front: HttpFront;
 }
 
-/** All the sockets of the API. */
+/** All the sockets that one kind of requests comes by. */
 export class Listeners {
   readonly #options: ListenersOptions;
   readonly #room: ConnectionRoom;
@@ -47,7 +46,6 @@ export class Listeners {
   #open = new Map<string, Listening>();
   /** Accept no more, and answer what is under way. */
   readonly #leaving = new Set<HttpFront>();
-  #maxBodyBytes = 0;
   #isClosing = false;
 
   /** None is open yet. */
@@ -73,7 +71,7 @@ export class Listeners {
    * turned on or off or makes other demands on clients. Rejects, with nothing changed, with CodedError `listen_failed`
    * when some cannot be opened, and names all of them.
    */
-  async prepare({ listen, tls, maxBodyBytes }: WantedHttp): Promise<PreparedHttp> {
+  async prepare({ listen, tls }: WantedHttp): Promise<PreparedHttp> {
     const next = new Map<string, Listening>();
     const opened: { close(graceMs: number): Promise<void> }[] = [];
     const failures: string[] = [];
@@ -98,10 +96,7 @@ export class Listeners {
       throw new CodedError('listen_failed', failures.join('; '));
     }
     return {
-      take: () => {
-        this.#maxBodyBytes = maxBodyBytes;
-        return this.#exchange(next, tls);
-      },
+      take: () => this.#exchange(next, tls),
       abandon,
     };
   }
@@ -139,8 +134,7 @@ export class Listeners {
   }
 
   #createFront(tls: TlsMaterial | undefined): HttpFront {
-    const { limits, handler } = this.#options;
-    return new HttpFront(tls, { limits, handler, maxBodyBytes: () => this.#maxBodyBytes });
+    return new HttpFront(tls, this.#options);
   }
 
   async #accept(endpoint: Endpoint, front: HttpFront): Promise<Acceptor> {
@@ -149,7 +143,9 @@ export class Listeners {
     } catch (error) {
       const own = this.addresses.find(({ port }) => endpoint.port !== 0 && port === endpoint.port);
       const hint = own === undefined ? '' : ` (this server itself listens on ${formatEndpoint(own)}; restart it)`;
-      throw new Error(`http: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}${hint}`);
+      throw new Error(
+        `${this.#options.name}: cannot listen on ${formatEndpoint(endpoint)}: ${errorMessage(error)}${hint}`,
+      );
     }
   }
 }
@@ -162,6 +158,7 @@ function keyOf(endpoint: Endpoint, taken: ReadonlyMap<string, unknown>): string 
 }
 
 interface AcceptorOptions {
+  readonly name: string;
   readonly limits: HttpLimits;
   readonly log: Logger;
   readonly room: ConnectionRoom;
@@ -174,7 +171,7 @@ class Acceptor {
   front: HttpFront;
   readonly #server: Server;
 
-  private constructor(endpoint: Endpoint, server: Server, { front, room, log }: AcceptorOptions) {
+  private constructor(endpoint: Endpoint, server: Server, { name, front, room, log }: AcceptorOptions) {
     this.address = { address: endpoint.address, port: (server.address() as AddressInfo).port };
     this.front = front;
     this.#server = server;
@@ -182,7 +179,7 @@ class Acceptor {
       if (room.admit(socket)) this.front.serve(socket);
     });
     // Such as running out of descriptors: the listener goes on when some are free again.
-    server.on('error', (error) => log.error({ err: error }, 'http listener'));
+    server.on('error', (error) => log.error({ err: error }, `${name} listener`));
   }
 
   /** Rejects with the system's error. */

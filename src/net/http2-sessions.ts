@@ -14,13 +14,21 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { ERROR_STATUS, errorBody } from './error-reply.ts';
-import { HEADERS_TOO_LARGE, isDohPath, TOO_LONG_QUESTION } from './header-refusals.ts';
 import type { HttpLimits } from './http-limits.ts';
+import { type HttpProblem, JSON_TYPE, type RefusalOf, type RefusalReply } from './http-refusal.ts';
 
-export interface Http2Options {
+/** What may differ between those that take requests; the defaults are Node's. */
+export interface Http2Tuning {
+  /** Headers of one request, pieces of `Cookie` counted each; a stream with more is reset. Default 128. */
+  readonly maxHeaders?: number;
+  /** What a client may send of a body before it is read; default 65,535 octets. */
+  readonly windowBytes?: number;
+}
+
+interface Http2Options extends Http2Tuning {
   readonly limits: HttpLimits;
   readonly maxHeaderBytes: number;
+  readonly refusalOf: RefusalOf;
   /** Called with what looks like HTTP/1 but for the connection-specific headers (RFC 9113 section 8.2.2). */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   /** The client waits for a word before it sends its body. */
@@ -31,6 +39,8 @@ export interface Http2Options {
 const MAX_STREAMS = 100;
 /** Megabytes that one connection may make Node hold before it gets no more streams. */
 const MAX_SESSION_MEMORY = 10;
+/** Node's default: octets of one head, each header counted as 32 more than it has. */
+const MIN_HEADER_LIST = 65_535;
 const CHECK_MS = 1000;
 /** How long a finished reply may wait to be taken. */
 const UNREAD_MS = 60_000;
@@ -63,9 +73,16 @@ export class Http2Sessions {
 
   constructor(options: Http2Options) {
     this.#options = options;
+    const { maxHeaderBytes, maxHeaders, windowBytes } = options;
     this.#server = createServer({
       maxSessionMemory: MAX_SESSION_MEMORY,
-      settings: { maxConcurrentStreams: MAX_STREAMS },
+      ...(maxHeaders === undefined ? {} : { maxHeaderListPairs: maxHeaders }),
+      settings: {
+        maxConcurrentStreams: MAX_STREAMS,
+        // What is over the bound, but not much, is told so; nghttp2 resets the stream of more.
+        maxHeaderListSize: Math.max(MIN_HEADER_LIST, 2 * maxHeaderBytes),
+        ...(windowBytes === undefined ? {} : { initialWindowSize: windowBytes }),
+      },
     });
     this.#server.on('stream', (stream) => this.#follow(stream));
     const { onRequest, onExpectation } = options;
@@ -96,7 +113,7 @@ export class Http2Sessions {
 
   #hand(request: Http2ServerRequest, response: Http2ServerResponse, handler: Http2Options['onRequest']): void {
     const problem = problemOf(request, this.#options.maxHeaderBytes);
-    if (problem !== undefined) refuse(response, problem);
+    if (problem !== undefined) refuse(response, this.#options.refusalOf({ problem, path: request.url }));
     else handler(request as unknown as IncomingMessage, response as unknown as ServerResponse);
   }
 
@@ -150,7 +167,7 @@ export class Http2Sessions {
         if (stream.writableFinished && hasBodyToCome) stream.destroy();
         else if (
           of.repliedMs === undefined
-            ? hasBodyToCome && nowMs - of.sinceMs > requestTimeoutMs
+            ? requestTimeoutMs > 0 && hasBodyToCome && nowMs - of.sinceMs > requestTimeoutMs
             : nowMs - of.repliedMs > UNREAD_MS
         ) {
           stream.close(constants.NGHTTP2_CANCEL);
@@ -165,18 +182,16 @@ export class Http2Sessions {
   }
 }
 
-/** What HTTP/1's parser would refuse before anybody sees it: code and message; undefined for the rest. */
-function problemOf(request: Http2ServerRequest, maxHeaderBytes: number): readonly [string, string] | undefined {
+/** What HTTP/1's parser would refuse before anybody sees it. */
+function problemOf(request: Http2ServerRequest, maxHeaderBytes: number): HttpProblem | undefined {
   const { method, url, rawHeaders } = request;
-  if (!METHODS.includes(method) || url?.startsWith('/') !== true) {
-    return ['bad_request', 'this is not a method or a path of HTTP'];
-  }
-  if (rawHeaders.reduce((octets, text) => octets + text.length, 0) <= maxHeaderBytes) return undefined;
-  return isDohPath(url) ? TOO_LONG_QUESTION : HEADERS_TOO_LARGE;
+  if (!METHODS.includes(method) || url?.startsWith('/') !== true) return 'bad_request';
+  return rawHeaders.reduce((octets, text) => octets + text.length, 0) <= maxHeaderBytes
+    ? undefined
+    : 'headers_too_large';
 }
 
-function refuse(response: Http2ServerResponse, [code, message]: readonly [string, string]): void {
-  const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
-  response.writeHead(ERROR_STATUS[code]!, headers);
-  response.end(JSON.stringify(errorBody(code, message)));
+function refuse(response: Http2ServerResponse, { status, body }: RefusalReply): void {
+  response.writeHead(status, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' });
+  response.end(body);
 }

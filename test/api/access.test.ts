@@ -180,6 +180,7 @@ describe('with tokens', () => {
     ['PUT', '/v1/instances/pay-1/heartbeat', {}, /*              */ [403, 403, 403, 403, 200, 403]],
     ['POST', '/v1/instances/pay-1/drain', undefined, /*          */ [403, 403, 403, 403, 200, 403]],
     ['DELETE', '/v1/instances/pay-1/drain', undefined, /*        */ [403, 403, 403, 403, 204, 403]],
+    ['DELETE', '/v1/instances/pay-1/ejection', undefined, /*     */ [403, 403, 403, 403, 204, 403]],
     ['PUT', '/v1/instances/pay-1/maintenance', { enabled: false }, [403, 403, 403, 403, 200, 403]],
     ['GET', '/v1/instances/pay-1/checks', undefined, /*          */ [403, 403, 200, 403, 200, 403]],
     ['PUT', '/v1/instances/pay-1/checks/a', { type: 'tcp' }, /*  */ [403, 403, 403, 403, 200, 403]],

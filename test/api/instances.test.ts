@@ -283,6 +283,23 @@ describe('heartbeat, drain, maintenance', () => {
     assert.equal((await call('GET', '/v1/instances/h-1')).body.status, 'healthy');
   });
 
+  it('lets back in whom the gateway ejected', async () => {
+    server.registry.eject('h-1', 'ejected by the gateway for 10s: 5 failures in a row', { kind: 'gateway' });
+    const { body } = await call('GET', '/v1/instances/h-1');
+    assert.deepEqual([body.status, body.reason], ['unhealthy', 'ejected by the gateway for 10s: 5 failures in a row']);
+    for (const what of ['ejected', 'not ejected']) {
+      assert.equal((await call('DELETE', '/v1/instances/h-1/ejection')).status, 204, what);
+      assert.equal((await call('GET', '/v1/instances/h-1')).body.status, 'healthy', what);
+    }
+    const unknown = await call('DELETE', '/v1/instances/nobody/ejection');
+    assert.deepEqual([unknown.status, unknown.body.error.code], [404, 'unknown_instance']);
+    const { changes } = (await call('GET', `/v1/services/${body.service}/history?limit=2`)).body;
+    assert.deepEqual(
+      changes.map(({ by, status }: { by: { kind: string }; status: string }) => `${by.kind} ${status}`),
+      ['local healthy', 'gateway unhealthy'],
+    );
+  });
+
   it('goes into maintenance and comes back', async () => {
     const on = await call('PUT', '/v1/instances/h-1/maintenance', { enabled: true, reason: 'new disk' });
     assert.deepEqual([on.status, on.body.status, on.body.reason], [200, 'maintenance', 'new disk']);

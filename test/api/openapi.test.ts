@@ -31,7 +31,7 @@ const STEPPED = {
     { percent: 1, for: '10m' },
     { percent: 100, at: '0 9 * * *', timezone: 'UTC' },
   ],
-  guard: { failing: 0.1 },
+  guard: { failing: 0.1, errors: 0.05, minRequests: 50 },
 };
 
 const CALLS: readonly (readonly [method: string, path: string, example: string, body?: unknown])[] = [
@@ -61,6 +61,7 @@ const CALLS: readonly (readonly [method: string, path: string, example: string, 
   ['put', '/v1/instances/{id}/maintenance', '/v1/instances/c-1/maintenance', { enabled: true, reason: 'x' }],
   ['post', '/v1/instances/{id}/drain', '/v1/instances/c-1/drain'],
   ['delete', '/v1/instances/{id}/drain', '/v1/instances/c-1/drain'],
+  ['delete', '/v1/instances/{id}/ejection', '/v1/instances/c-1/ejection'],
   ['get', '/v1/instances/{id}/checks', '/v1/instances/c-1/checks'],
   ['put', '/v1/instances/{id}/checks/{check}', '/v1/instances/c-1/checks/t', { type: 'tcp' }],
   ['delete', '/v1/instances/{id}/checks/{check}', '/v1/instances/c-1/checks/t'],

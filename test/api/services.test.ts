@@ -267,10 +267,15 @@ describe('a policy', () => {
     assert.equal((await call('DELETE', PATH)).status, 204);
   });
 
-  it('refuses what is wrong or not built', async () => {
+  it('takes a guard on errors of requests', async () => {
+    const guarded = { routes: [{ match: { tags: ['a'] } }], steps: [{ percent: 1 }], guard: { errors: 0.1 } };
+    const { status, body } = await call('PUT', PATH, guarded);
+    assert.deepEqual([status, body.guard], [200, { errors: 0.1 }]);
+    assert.equal((await call('DELETE', PATH)).status, 204);
+  });
+
+  it('refuses what is wrong', async () => {
     assert.deepEqual(errorOf(await call('PUT', PATH, { strategy: 'best' })), [400, 'invalid']);
-    const later = { routes: [{ match: { tags: ['a'] } }], steps: [{ percent: 1 }], guard: { errors: 0.1 } };
-    assert.deepEqual(errorOf(await call('PUT', PATH, later)), [501, 'not_supported']);
     assert.deepEqual(errorOf(await call('PUT', PATH, { routes: [null] })), [400, 'invalid']);
     assert.deepEqual(errorOf(await call('PUT', PATH, { ttl: '2d' })), [400, 'invalid']);
     assert.deepEqual(errorOf(await call('PUT', '/v1/services/addr/policy', {})), [400, 'invalid']);
