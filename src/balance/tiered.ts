@@ -6,7 +6,7 @@ import { splitByWeight } from './standby.ts';
 const MAX_PRIORITY = 65535;
 
 /** Candidates of one tier: those with a weight, or those that stand by. */
-interface Group {
+export interface Group {
   readonly tier: number;
   readonly isStandby: boolean;
   readonly indexes: readonly number[];
@@ -94,7 +94,7 @@ export function drawingParts(parts: readonly PlanPart[], size: number): Plan['dr
 }
 
 /** By tier; behind all, those of weight 0, who do not take the lead of their tier where it has nobody else. */
-function groupsOf(candidates: readonly Candidate[]): Group[] {
+export function groupsOf(candidates: readonly Candidate[]): Group[] {
   const { active, standby } = splitByWeight(candidates);
   return [active, standby].flatMap((indexes) => {
     const isStandby = indexes === standby;

@@ -130,11 +130,28 @@ export class Branches {
     return this.isFixed && this.#policy?.tiers === undefined;
   }
 
-  /** The branch of this answer, or one with the same instances; a turn is taken only when one decides. */
-  choose(asker: Asker, turns: Turns): number {
-    const route = this.#routes === undefined ? GENERAL : this.#routes.choose(asker, turns);
+  /**
+   * The branch of this answer, or one with the same instances; a turn is taken only when one decides. `isSticky`: every
+   * route is sticky for this client.
+   */
+  choose(asker: Asker, turns: Turns, isSticky = false): number {
+    const route = this.#routes === undefined ? GENERAL : this.#routes.choose(asker, turns, isSticky);
     const branch = this.#number(route, this.#homes === undefined ? 0 : this.#homes.of(asker));
     return this.#leadsTo.get(branch) ?? this.#follow(branch);
+  }
+
+  /**
+   * Where to go on, in order, when nobody of a branch can be used after all: outside of the home, in the general pool,
+   * and at last with everybody. Pinned clients stay in their home.
+   */
+  behind(branch: number): readonly number[] {
+    const { route, home } = this.#partsOf(branch);
+    const homes = home === 0 || this.#policy?.affinity?.mode === 'pin' ? [home] : [home, 0];
+    const everybody = this.#groups.length - 1;
+    const next = [route, GENERAL, everybody].flatMap((each) => homes.map((at) => this.#number(each, at)));
+    const distinct = new Set(next.map((each) => this.#leadsTo.get(each) ?? this.#follow(each)));
+    distinct.delete(branch);
+    return [...distinct];
   }
 
   /** Names a branch among those of its service, over changes of the instances. Empty for the general pool. */
@@ -221,6 +238,8 @@ export class Branches {
     groups: readonly (readonly Member[])[],
     route: number,
   ): { members: readonly Member[]; source: BranchSource } {
+    // No route's number, but that of all of them together: see `behind`.
+    if (route === groups.length - 1) return { members: registered, source: 'everybody' };
     const general = groups.at(-1)!;
     const own = route === GENERAL ? general : groups[route]!;
     if (groups.length === 1) return { members: own, source: 'own' };

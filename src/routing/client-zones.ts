@@ -1,6 +1,6 @@
 // client-zones.ts -- which zone a client is in: the `dns.clientZones` of the configuration
 
-import type { IpPrefix } from '../base/ip.ts';
+import { type IpPrefix, parseNetwork } from '../base/ip.ts';
 import type { ClientNetwork } from './client-hash.ts';
 import { NetworkMap, SMALLEST } from './network-map.ts';
 
@@ -30,3 +30,8 @@ export class ClientZones {
 
 /** Without a configuration nobody is in any zone. */
 export const NO_CLIENT_ZONES = new ClientZones([]);
+
+/** Every client is in one and the same zone. */
+export function zoneOfAll(zone: string): ClientZones {
+  return new ClientZones([{ zone, networks: ['0.0.0.0/0', '::/0'].flatMap((text) => parseNetwork(text) ?? []) }]);
+}

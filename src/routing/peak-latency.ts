@@ -14,7 +14,12 @@ export interface PeakLatency {
 
 /** The average with one more sample, taken at `nowMs` (monotonic). */
 export function withSample(before: PeakLatency | undefined, sampleMs: number, nowMs: number): PeakLatency {
-  if (before === undefined || sampleMs >= before.valueMs) return { valueMs: sampleMs, atMs: nowMs };
-  const left = 2 ** (-Math.max(0, nowMs - before.atMs) / HALF_LIFE_MS);
-  return { valueMs: sampleMs + (before.valueMs - sampleMs) * left, atMs: nowMs };
+  const valueMs = before === undefined ? sampleMs : peakAfter(before.valueMs, sampleMs, nowMs - before.atMs);
+  return { valueMs, atMs: nowMs };
+}
+
+/** What an average of `peakMs` becomes by a sample, `elapsedMs` after the one before. */
+export function peakAfter(peakMs: number, sampleMs: number, elapsedMs: number, halfLifeMs = HALF_LIFE_MS): number {
+  if (sampleMs >= peakMs) return sampleMs;
+  return sampleMs + (peakMs - sampleMs) * 2 ** (-Math.max(0, elapsedMs) / halfLifeMs);
 }

@@ -15,6 +15,8 @@ import { isMatch } from './match.ts';
 
 /** Share of failing instances at which a rollout is taken back when the policy does not say. */
 const DEFAULT_FAILING = 0.2;
+/** Requests that an error share is of at least, when the policy does not say. */
+const DEFAULT_MIN_REQUESTS = 100;
 const NO_CANARY = 'no canary instance is answerable';
 
 /** Where a rollout goes; what is left to add is when. `stoodMs`: the time of the step, where it does not just go on. */
@@ -42,6 +44,22 @@ export interface Situation {
   /** This is a time of the next step's `at`. */
   readonly isTime: boolean;
   readonly canary: CanaryHealth;
+  /** Undefined: nobody counts requests. */
+  readonly traffic?: CanaryTraffic | undefined;
+}
+
+/** Requests, and those of them that failed. */
+export interface Tally {
+  readonly requests: number;
+  readonly errors: number;
+}
+
+/** Requests to the instances behind a step's route. */
+export interface CanaryTraffic {
+  /** Since the step began. */
+  readonly whole: Tally;
+  /** A short while back, so that what goes wrong late is seen soon. */
+  readonly late: Tally;
 }
 
 /** How the instances behind a step's route are. Pending, draining and those in maintenance do not count. */
@@ -116,6 +134,10 @@ export function nextMove(
     const counted = canary.answerable + canary.unhealthy;
     return moveBack(step, `${canary.unhealthy} of ${counted} canary instances fail, at step ${step + 1}`);
   }
+  const bad = step >= 0 ? tooManyErrors(guard, situation.traffic) : undefined;
+  if (bad !== undefined) {
+    return moveBack(step, `${bad.errors} of ${bad.requests} requests to the canary failed, at step ${step + 1}`);
+  }
   if (whyWaiting(steps, guard, rollout, situation) !== undefined) return undefined;
   if (step < steps.length - 1) return moveTo(steps, step + 1);
   return { state: 'done', step, percent: steps[step]!.percent, reason: 'all steps are done' };
@@ -146,11 +168,8 @@ export function whyWaiting(
 
 /** How the instances are that a step, or the one to come, sends clients to. */
 export function canaryHealth(policy: Policy, step: number, members: Iterable<Member>): CanaryHealth {
-  const { route = 0 } = policy.steps?.[Math.max(0, step)] ?? {};
-  const { match } = policy.routes?.[route] ?? {};
   const health = { answerable: 0, suspected: 0, unhealthy: 0 };
-  for (const { instance, status, isFailing } of members) {
-    if (match === undefined || !isMatch(match, instance)) continue;
+  for (const { status, isFailing } of canaryMembers(policy, step, members)) {
     if (status === 'unhealthy') health.unhealthy++;
     if (!isAnswerable(status)) continue;
     health.answerable++;
@@ -159,9 +178,26 @@ export function canaryHealth(policy: Policy, step: number, members: Iterable<Mem
   return health;
 }
 
+/** The instances that a step, or the one to come, sends clients to. */
+export function* canaryMembers<T extends Member>(policy: Policy, step: number, members: Iterable<T>): Iterable<T> {
+  const { route = 0 } = policy.steps?.[Math.max(0, step)] ?? {};
+  const { match } = policy.routes?.[route] ?? {};
+  if (match === undefined) return;
+  for (const member of members) if (isMatch(match, member.instance)) yield member;
+}
+
 /** A mark of 0 is reached by the first that fails, not by none. */
 function isReached(failing: number, { answerable, unhealthy }: CanaryHealth, mark: number): boolean {
   return failing > 0 && failing / (answerable + unhealthy) >= mark;
+}
+
+/** Of the whole step or of late, whichever is too bad. */
+function tooManyErrors(guard: RolloutGuard | undefined, traffic: CanaryTraffic | undefined): Tally | undefined {
+  const { errors: mark, minRequests = DEFAULT_MIN_REQUESTS } = guard ?? {};
+  if (mark === undefined || traffic === undefined) return undefined;
+  return [traffic.whole, traffic.late].find(
+    ({ requests, errors }) => requests >= minRequests && errors > 0 && errors / requests >= mark,
+  );
 }
 
 function existingStep({ length }: readonly RolloutStep[], step: number): number {

@@ -62,6 +62,8 @@ export class RouteTable {
   /** Bits of the others by network. */
   readonly #clients: NetworkMap | undefined;
   readonly #shares = new Map<number, readonly Share[]>();
+  /** The same where every route is sticky. */
+  readonly #stickyShares = new Map<number, readonly Share[]>();
 
   /**
    * `service` makes the clients of a sticky route others than those of the next service. `clients`: those of the same
@@ -74,9 +76,12 @@ export class RouteTable {
     this.#clients = clients;
   }
 
-  /** The route that takes this answer; GENERAL when none does. A turn is taken only where one decides. */
-  choose(asker: Asker, turns: Turns): number {
-    const shares = this.#sharesOf(asker);
+  /**
+   * The route that takes this answer; GENERAL when none does. A turn is taken only where one decides. `isSticky`: every
+   * route is sticky for this client.
+   */
+  choose(asker: Asker, turns: Turns, isSticky = false): number {
+    const shares = this.#sharesOf(asker, isSticky);
     let drawn = -1;
     for (let i = 0; i < shares.length; i++) {
       const { route, isSticky, from, to } = shares[i]!;
@@ -112,12 +117,13 @@ export class RouteTable {
     return point >= from && point < to ? left : 0;
   }
 
-  #sharesOf(asker: ClientNetwork): readonly Share[] {
+  #sharesOf(asker: ClientNetwork, isSticky = false): readonly Share[] {
     const bits = this.#everybody | (this.#clients?.lookup(asker) ?? 0);
-    let shares = this.#shares.get(bits);
+    const laidOut = isSticky ? this.#stickyShares : this.#shares;
+    let shares = laidOut.get(bits);
     if (shares === undefined) {
-      shares = layOut(this.#routes, bits);
-      this.#shares.set(bits, shares);
+      shares = layOut(this.#routes, bits, isSticky);
+      laidOut.set(bits, shares);
     }
     return shares;
   }
@@ -140,16 +146,17 @@ export function clientsOf(routes: readonly Route[]): NetworkMap | undefined {
   return clients;
 }
 
-/** The shares of the routes in `bits`. */
-function layOut(routes: readonly Route[], bits: number): readonly Share[] {
+/** The shares of the routes in `bits`; `areSticky`: all of them are, whatever they say. */
+function layOut(routes: readonly Route[], bits: number, areSticky: boolean): readonly Share[] {
   const shares: Share[] = [];
   const taken = { clients: 0, answers: 0 };
   for (const [route, { percent = 100, sticky = false }] of routes.entries()) {
     if ((bits & (1 << route)) === 0) continue;
-    const line = sticky ? 'clients' : 'answers';
+    const isSticky = sticky || areSticky;
+    const line = isSticky ? 'clients' : 'answers';
     const from = pointAt(taken[line]);
     taken[line] += Math.round(percent * PER_PERCENT);
-    shares.push({ route, isSticky: sticky, from, to: pointAt(taken[line]) });
+    shares.push({ route, isSticky, from, to: pointAt(taken[line]) });
   }
   return shares;
 }

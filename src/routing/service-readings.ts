@@ -22,10 +22,12 @@ const TRUST_STEPS = 10;
 const COUNT_MS = 900;
 /** As much more with a TTL so long that clients keep their answers for more than a few reports. */
 const COUNT_MS_PER_TTL_SECOND = 180;
-/** What instances say themselves of their latency is known for this long. */
+/** What instances say themselves of their latency, and what the gateway says, is known for this long. */
 const OWN_LATENCY_MS = FRESH_MS + FADE_MS;
 /** Whoever says so itself, in the place of a check. */
 const OWN = '';
+/** The gateway, which is no id of a check either. */
+const GATEWAY = ' ';
 /** What moved by no more than this part is not told. */
 const TOLERANCE = 0.1;
 /** Nor is a difference of less than this; on one machine it is noise. */
@@ -35,10 +37,12 @@ const LATENCY_NOISE_MS = 0.5;
 interface Known {
   connections: number | undefined;
   reportedMs: number;
+  /** `connections` is what the gateway has with it, as nobody else says. */
+  isGateways: boolean;
   /** How many reports were counted, and when the last of them was. */
   reports: number;
   countedMs: number;
-  /** By check; undefined while there are none: an empty map takes more than all the rest. */
+  /** By check, OWN or GATEWAY; undefined while there are none: an empty map takes more than all the rest. */
   latencies: Map<string, PeakLatency> | undefined;
   warmingSinceMs: number | undefined;
 }
@@ -72,12 +76,14 @@ export class ServiceReadings {
   }
 
   /** A report that is of use. */
-  note(id: string, { connections, latencyMs, check = OWN, hasFailed }: LoadReport, nowMs: number): void {
+  note(id: string, report: LoadReport, nowMs: number): void {
+    const { connections, latencyMs, check = OWN, isGateway = false, hasFailed } = report;
     const known = this.#of(id);
     this.#touched.add(id);
-    if (connections !== undefined) {
+    if (connections !== undefined && !(isGateway && hasFresherWord(known, nowMs))) {
       known.connections = connections;
       known.reportedMs = nowMs;
+      known.isGateways = isGateway;
       if (nowMs - known.countedMs >= countMs(this.#policy)) {
         known.reports++;
         known.countedMs = nowMs;
@@ -88,7 +94,8 @@ export class ServiceReadings {
     // Who refuses at once is not fast.
     if (hasFailed && latencyMs <= (before?.valueMs ?? Number.POSITIVE_INFINITY)) return;
     known.latencies ??= new Map();
-    known.latencies.set(check, withSample(before, latencyMs, nowMs));
+    if (isGateway) known.latencies.set(GATEWAY, { valueMs: latencyMs, atMs: nowMs });
+    else known.latencies.set(check, withSample(before, latencyMs, nowMs));
   }
 
   /** An instance begins to warm up. */
@@ -143,7 +150,7 @@ export class ServiceReadings {
     let known = this.#known.get(id);
     if (known === undefined) {
       const unreported = { connections: undefined, reportedMs: 0, reports: 0, countedMs: Number.NEGATIVE_INFINITY };
-      known = { ...unreported, latencies: undefined, warmingSinceMs: undefined };
+      known = { ...unreported, isGateways: false, latencies: undefined, warmingSinceMs: undefined };
       this.#known.set(id, known);
     }
     return known;
@@ -175,6 +182,11 @@ export class ServiceReadings {
   }
 }
 
+/** All of its connections are told, not the gateway's alone, and not long ago. */
+function hasFresherWord({ connections, isGateways, reportedMs }: Known, nowMs: number): boolean {
+  return connections !== undefined && !isGateways && nowMs - reportedMs <= FRESH_MS;
+}
+
 function weightOf({ instance }: InstanceState): number {
   return Math.max(1, instance.weight);
 }
@@ -202,15 +214,20 @@ function loadOf(
   return { connections: undefined, loadReports: undefined, loadTrust: undefined };
 }
 
-/** The slowest of its checks, or what it says itself where that is slower. */
+/** The slowest of its checks, or what it says itself or the gateway where that is slower. */
 function latencyOf({ latencies }: Known, { instance }: InstanceState, nowMs: number): number | undefined {
   let slowest: number | undefined;
   for (const [check, { valueMs, atMs }] of latencies ?? []) {
-    const isKnown = check === OWN ? nowMs - atMs < OWN_LATENCY_MS : instance.checks.some((each) => each.id === check);
+    const isKnown = isWord(check) ? nowMs - atMs < OWN_LATENCY_MS : instance.checks.some((each) => each.id === check);
     if (!isKnown) latencies?.delete(check);
     else slowest = Math.max(slowest ?? 0, valueMs);
   }
   return slowest;
+}
+
+/** Not a check that is still there, or is not. */
+function isWord(check: string): boolean {
+  return check === OWN || check === GATEWAY;
 }
 
 function warmthOf(known: Known, state: InstanceState, policy: Policy | undefined, nowMs: number): number | undefined {
@@ -234,8 +251,10 @@ function nextOf(known: Known, { instance }: InstanceState, policy: Policy | unde
     const fadesMs = reportedMs + FRESH_MS;
     nextMs = Math.min(nextMs, nowMs < fadesMs ? fadesMs : Math.min(nowMs + FADE_STEP_MS, fadesMs + FADE_MS));
   }
-  const own = latencies?.get(OWN);
-  return own === undefined ? nextMs : Math.min(nextMs, own.atMs + OWN_LATENCY_MS);
+  for (const [check, { atMs }] of latencies ?? []) {
+    if (isWord(check)) nextMs = Math.min(nextMs, atMs + OWN_LATENCY_MS);
+  }
+  return nextMs;
 }
 
 function isOver({ connections, latencies, warmingSinceMs }: Known): boolean {

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Status } from '../../src/registry/instance.ts';
 import type { Member } from '../../src/registry/member.ts';
 import type { Policy } from '../../src/registry/policy.ts';
-import type { Rollout, RolloutState, RolloutStep } from '../../src/registry/rollout.ts';
+import type { Rollout, RolloutGuard, RolloutState, RolloutStep } from '../../src/registry/rollout.ts';
 import {
   canaryHealth,
   currentRollout,
@@ -90,6 +90,41 @@ describe('a rollout', () => {
     const stateAt = (failing: number, now: Situation) => nextMove(STEPS, { failing }, place('running', 1), now)?.state;
     assert.deepEqual([stateAt(0.51, halfFails), stateAt(0.5, halfFails)], ['running', 'rolled-back']);
     assert.deepEqual([stateAt(0, oneFails), stateAt(0, situation())], ['rolled-back', 'running']);
+  });
+
+  describe('with a guard on errors', () => {
+    const tally = (requests: number, errors: number) => ({ requests, errors });
+    const NONE = tally(0, 0);
+    // [what, whole step, of late, guard, is it taken back]
+    const rows: [string, Situation['traffic'], RolloutGuard | undefined, string | undefined][] = [
+      ['nobody counts', undefined, { errors: 0 }, undefined],
+      ['no requests', { whole: NONE, late: NONE }, { errors: 0 }, undefined],
+      ['requests do not matter', { whole: tally(1000, 1000), late: NONE }, { failing: 1 }, undefined],
+      ['no guard', { whole: tally(1000, 1000), late: NONE }, undefined, undefined],
+      ['too few', { whole: tally(99, 99), late: tally(99, 99) }, { errors: 0.05 }, undefined],
+      ['below the mark', { whole: tally(100, 4), late: tally(100, 4) }, { errors: 0.05 }, undefined],
+      ['at the mark', { whole: tally(100, 5), late: NONE }, { errors: 0.05 }, '5 of 100'],
+      ['of late', { whole: tally(9999, 100), late: tally(200, 100) }, { errors: 0.05 }, '100 of 200'],
+      ['as few as it says', { whole: tally(3, 1), late: NONE }, { errors: 0.05, minRequests: 3 }, '1 of 3'],
+      ['the first one', { whole: tally(5000, 1), late: NONE }, { errors: 0 }, '1 of 5000'],
+      ['none failed, and none may', { whole: tally(5000, 0), late: NONE }, { errors: 0 }, undefined],
+      ['not all', { whole: tally(100, 99), late: NONE }, { errors: 1 }, undefined],
+      ['all', { whole: tally(100, 100), late: NONE }, { errors: 1 }, '100 of 100'],
+    ];
+    for (const [what, traffic, guard, expected] of rows) {
+      it(`${what}: ${expected === undefined ? 'stays' : 'is taken back'}`, () => {
+        for (const state of ['running', 'paused'] as const) {
+          const move = nextMove(STEPS, guard, place(state, 1), situation({ stoodMs: 0, traffic }));
+          const reason = expected && `${expected} requests to the canary failed, at step 2`;
+          assert.deepEqual(
+            [move?.state, move?.percent, move?.reason],
+            reason ? ['rolled-back', 0, reason] : [undefined, undefined, undefined],
+          );
+        }
+        assert.equal(nextMove(STEPS, guard, place('done', 2), situation({ traffic })), undefined);
+        assert.notEqual(nextMove(STEPS, guard, place('running', -1), situation({ traffic }))?.state, 'rolled-back');
+      });
+    }
   });
 
   it('says what it waits for', () => {

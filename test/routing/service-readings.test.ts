@@ -176,6 +176,46 @@ describe('reported connections', () => {
   });
 });
 
+describe('what the gateway sees', () => {
+  const gateway = (parts: { connections?: number; latencyMs?: number }) => ({ isGateway: true, ...parts });
+
+  it('counts where an instance says nothing of its connections, or nothing fresh', () => {
+    const service = new Service(LEAST, ['own', 'silent']);
+    service.readings.note('silent', gateway({ connections: 3.5 }), 0);
+    service.readings.note('own', gateway({ connections: 2 }), 0);
+    service.reckon(0);
+    assert.deepEqual([service.of('silent').connections, service.of('own').connections], [3.5, 2]);
+    service.readings.note('own', { connections: 40 }, 1000);
+    service.readings.note('own', gateway({ connections: 3 }), 2000);
+    service.reckon(2000);
+    assert.equal(service.of('own').connections, 40, 'its own word wins');
+    service.readings.note('own', gateway({ connections: 4 }), 31_000);
+    service.reckon(31_000);
+    assert.equal(service.of('own').connections, 40, 'as long as it is fresh');
+    service.readings.note('own', gateway({ connections: 4 }), 31_001);
+    service.reckon(31_001);
+    assert.equal(service.of('own').connections, 4);
+    service.readings.note('own', { connections: 30 }, 31_002);
+    service.reckon(31_002);
+    assert.equal(service.of('own').connections, 30);
+  });
+
+  it('is one more latency, as it is, and known for a minute', () => {
+    const service = new Service(LATENCY, ['one']);
+    service.readings.note('one', { check: 'fast', latencyMs: 20 }, 0);
+    service.readings.note('one', gateway({ latencyMs: 90 }), 0);
+    assert.equal(service.reckon(0).nextMs, 60_000);
+    assert.equal(service.of('one').latencyMs, 90);
+    service.readings.note('one', gateway({ latencyMs: 50 }), 1000);
+    service.reckon(1000);
+    assert.equal(service.of('one').latencyMs, 50, 'averaged already');
+    assert.equal(service.reckon(60_000).nextMs, 61_000);
+    assert.equal(service.of('one').latencyMs, 50);
+    service.reckon(61_000);
+    assert.equal(service.of('one').latencyMs, 20);
+  });
+});
+
 describe('latency', () => {
   const checked = (check: string, latencyMs: number, hasFailed = false) => ({ check, latencyMs, hasFailed });
 
