@@ -6,8 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
-import type { Api } from './api/api.ts';
-import type { WantedHttp } from './api/listener.ts';
+import type { Api, WantedApi } from './api/api.ts';
 import { rfc3339, systemClock } from './base/clock.ts';
 import { errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
 import { type Endpoint, formatEndpoint } from './base/ip.ts';
@@ -26,6 +25,7 @@ import { exposeConnectionMetrics, exposeTransferMetrics } from './wiring/connect
 import { DataPlane } from './wiring/data-plane.ts';
 import { foresightOf } from './wiring/foresight.ts';
 import { exposeForwardMetrics } from './wiring/forward-metrics.ts';
+import { GatewayHost } from './wiring/gateway.ts';
 import { type HealthWiring, startHealth } from './wiring/health.ts';
 import { boundHeapGrowth } from './wiring/heap-growth.ts';
 import { startMaintenance } from './wiring/maintenance.ts';
@@ -36,6 +36,7 @@ import { startTimedWork, type TimedWork } from './wiring/timed-work.ts';
 import { tlsContents } from './wiring/tls-files.ts';
 import { TtlNotes } from './wiring/ttl-notes.ts';
 import { domainSettings, instanceRules, shadowWarnings } from './wiring/view-plan.ts';
+import { watchedFiles } from './wiring/watched-files.ts';
 
 const clock = systemClock;
 
@@ -62,6 +63,7 @@ export interface RunningServer {
     /** DNS over TLS. */
     readonly tls: readonly Endpoint[];
     readonly http: readonly Endpoint[];
+    readonly gateway: readonly Endpoint[];
   };
   /** Read configuration and zones again; on any error everything stays as it is. */
   reload(): Promise<ReloadResult>;
@@ -91,6 +93,7 @@ class Server implements RunningServer {
   readonly #log: Logger;
   readonly #metrics: MetricsRegistry = createMetricsRegistry();
   readonly #dns: DataPlane;
+  readonly #gateway: GatewayHost;
   readonly #ttls = new TtlNotes({
     clock,
     domains: () => domainSettings(this.#config.dns),
@@ -123,6 +126,14 @@ class Server implements RunningServer {
     this.#log = createLogger(options.config.log.level, pino.destination({ fd: 2, sync: true }));
     this.#countReload = exposeReloadMetrics(this.#metrics);
     this.#dns = new DataPlane({ clock, log: this.#log, dns: options.config.dns, version: options.version });
+    this.#gateway = new GatewayHost({
+      clock,
+      log: this.#log,
+      metrics: this.#metrics,
+      places: this.#dns.places,
+      registry: () => this.#registry,
+      report: (state, report) => this.#timed?.dynamics.report(state, report),
+    });
     exposeConnectionMetrics(this.#metrics, this.#dns.connections);
     exposeTransferMetrics(this.#metrics, this.#dns.transfers);
     exposeQueryMetrics(this.#metrics, () => this.#dns.counters(), this.#dns.places);
@@ -131,7 +142,8 @@ class Server implements RunningServer {
   }
 
   get addresses(): RunningServer['addresses'] {
-    return { dns: this.#dns.endpoints, tls: this.#dns.tlsEndpoints, http: this.#api?.addresses ?? [] };
+    const { endpoints: dns, tlsEndpoints: tls } = this.#dns;
+    return { dns, tls, http: this.#api?.addresses ?? [], gateway: this.#gateway.addresses };
   }
 
   onAddresses(listener: Parameters<RunningServer['onAddresses']>[0]): void {
@@ -169,25 +181,26 @@ class Server implements RunningServer {
     this.#ttls.noteAll(registry.services());
     registry.onChange((change) => this.#ttls.note(change));
     registry.setStatic(config.services);
-    this.#timed = startTimedWork(registry, { clock, log: this.#log, dns: this.#dns });
+    this.#timed = startTimedWork(registry, { clock, log: this.#log, dns: this.#dns, gateway: this.#gateway });
     exposeRegistryMetrics(this.#metrics, registry, this.#store, this.#dns.places);
     this.#health = startHealth(registry, config.health, {
       log: this.#log,
       metrics: this.#metrics,
       ownEndpoints: () => Object.values(this.addresses).flat(),
-      onFailing: (state) => this.#dns.tellFailing(state),
+      onFailing: (state) => {
+        this.#dns.tellFailing(state);
+        this.#gateway.tell(state.instance.service);
+      },
     });
     this.#dns.setState({ isLoaded: true });
     this.#api = await this.#startApi(registry, this.#timed);
+    await (await this.#gateway.prepare(config)).take();
     registry.openLeases();
     this.#schedules = startMaintenance(config.schedules, registry, this.#log);
     this.#ready = true;
     boundHeapGrowth();
     for (const problem of this.#zoneWarnings()) this.#log.warn({ problem: formatProblem(problem) }, 'zone file');
-    this.#log.info(
-      { dns: texts(this.addresses.dns), tls: texts(this.addresses.tls), http: texts(this.addresses.http) },
-      'ready',
-    );
+    this.#log.info(allTexts(this.addresses), 'ready');
   }
 
   reload(): Promise<ReloadResult> {
@@ -213,7 +226,7 @@ class Server implements RunningServer {
     await this.#reloading;
     this.#watch.stop();
     await this.#schedules?.stop();
-    await this.#api?.close();
+    await Promise.all([this.#gateway.close(), this.#api?.close()]);
     await this.#timed?.stop();
     await this.#dns.close();
     await this.#health?.stop();
@@ -257,6 +270,7 @@ class Server implements RunningServer {
       startedAt: rfc3339(this.#startedMs),
       dns: { listen: texts(this.addresses.dns), tls: texts(this.addresses.tls), ...this.#dns.status() },
       http: { listen: texts(this.addresses.http) },
+      gateway: this.#gateway.status(),
       store: { kind: this.#store?.kind, up: this.#store?.isUp() },
       registry: {
         services: this.#registry?.serviceCount,
@@ -275,17 +289,8 @@ class Server implements RunningServer {
   }
 
   #followFiles(): void {
-    const { file, dns, http } = this.#config;
-    const certificates = [
-      http.tls?.certFile,
-      http.tls?.keyFile,
-      http.tls?.clientCaFile,
-      dns.tls?.certFile,
-      dns.tls?.keyFile,
-    ];
-    const own = [file, ...certificates, dns.cookieSecretsFile, dns.forward.authoritiesFile];
-    const files = [...own, ...this.#zones.files].filter((each) => each !== undefined);
-    this.#watch.follow(files, [dns.zonesFolder]);
+    const files = [...watchedFiles(this.#config), ...this.#zones.files];
+    this.#watch.follow(files, [this.#config.dns.zonesFolder]);
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
@@ -337,14 +342,14 @@ class Server implements RunningServer {
   }
 
   /** Rejects, with nothing changed, having told of every endpoint that cannot be opened. */
-  async #prepare({ dns, http }: Config, { zones }: ZoneFiles): Promise<Prepared> {
-    const wanted = wantedHttp(http);
-    return await prepareAll([this.#dns.prepare(dns, zones), this.#api?.prepare(wanted)]);
+  async #prepare(config: Config, { zones }: ZoneFiles): Promise<Prepared> {
+    const wanted = wantedHttp(config.http);
+    const gateway = this.#gateway.prepare(config);
+    return await prepareAll([this.#dns.prepare(config.dns, zones), this.#api?.prepare(wanted), gateway]);
   }
 
   #addressesChanged(): void {
-    const { dns, tls, http } = this.addresses;
-    this.#log.info({ dns: texts(dns), tls: texts(tls), http: texts(http) }, 'listening elsewhere');
+    this.#log.info(allTexts(this.addresses), 'listening elsewhere');
     try {
       this.#tellAddresses(this.addresses);
     } catch (error) {
@@ -373,12 +378,16 @@ function readZonesOf(config: Config): ZoneFiles {
 }
 
 /** Throws a CodedError when a file of TLS cannot be used. */
-function wantedHttp({ listen, tls, maxBodyBytes }: Config['http']): WantedHttp {
+function wantedHttp({ listen, tls, maxBodyBytes }: Config['http']): WantedApi {
   return { listen, tls: tlsContents('http.tls', tls), maxBodyBytes };
 }
 
 function errorsIn({ problems }: ZoneFiles): Problem[] {
   return problems.filter(({ severity }) => severity === 'error');
+}
+
+function allTexts(addresses: RunningServer['addresses']): object {
+  return Object.fromEntries(Object.entries(addresses).map(([where, endpoints]) => [where, texts(endpoints)]));
 }
 
 function texts(endpoints: readonly Endpoint[]): string[] {

@@ -40,8 +40,14 @@ const HOUSE: House = {
   ceilings: { client: 5 },
   ioFloor: 7,
   rooms: ['src/base/clock.ts', 'src/base/random.ts', 'src/base/log.ts'],
-  // Extend by what package.json exports (`rollcall/client`, `rollcall/gateway`) when it is there.
-  entries: ['src/main.ts', 'src/shard.ts', 'src/stores/verifier.ts'],
+  // The last two are what the package exports: `rollcall/client` and `rollcall/gateway`.
+  entries: [
+    'src/main.ts',
+    'src/shard.ts',
+    'src/stores/verifier.ts',
+    'src/client/client.ts',
+    'src/gateway/middleware.ts',
+  ],
   maxLines: { src: 400, test: 600 },
 };
 

@@ -1,4 +1,4 @@
-// drain.ts -- `rollcall drain` and `rollcall maintenance`: taking an instance out of the answers for a while
+// drain.ts -- `rollcall drain`, `maintenance` and `readmit`: taking an instance out of the answers, and back
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, type Command } from 'commander';
@@ -16,7 +16,7 @@ interface MaintenanceOptions extends ClientOptions {
   readonly reason?: string;
 }
 
-/** Add both commands. */
+/** Add the commands. */
 export function addDrainCommands(program: Command, shell: Shell): void {
   addClientOptions(program.command('drain <id>').description('take an instance out of the answers, to be stopped'))
     .option('--undo', 'let it back in')
@@ -32,6 +32,13 @@ export function addDrainCommands(program: Command, shell: Shell): void {
       const reply = await openApi(options, shell.terminal).call(path, { method: 'PUT', body });
       shell.terminal.out(options.json ? toJson(reply.body ?? body) : `maintenance of ${printable(id)} is ${state}\n`);
     });
+  addClientOptions(
+    program.command('readmit <id>').description('let an instance back in that the gateway ejected'),
+  ).action(async (id: string, options: ClientOptions) => {
+    const path = `/v1/instances/${pathPart(id)}/ejection`;
+    const { body } = await openApi(options, shell.terminal).call(path, { method: 'DELETE' });
+    shell.terminal.out(options.json ? toJson(body ?? { id }) : `${printable(id)} is not ejected\n`);
+  });
 }
 
 async function drain(id: string, options: DrainOptions, { terminal }: Shell): Promise<void> {

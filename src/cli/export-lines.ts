@@ -44,6 +44,7 @@ const STATE_FIELDS = [
   'static',
   'lease',
   'load',
+  'lastAnswerable',
   'balancedBy',
   'warmth',
 ];

@@ -114,11 +114,12 @@ export function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function writeReadyFile(file: string, { dns, tls, http }: RunningServer['addresses']): void {
+function writeReadyFile(file: string, { dns, tls, http, gateway }: RunningServer['addresses']): void {
   const addresses = {
     dns: dns.map(formatEndpoint),
     tls: tls.map(formatEndpoint),
     http: http.map(formatEndpoint),
+    gateway: gateway.map(formatEndpoint),
     pid: process.pid,
   };
   // Renamed into place, so that whoever waits for the file never reads half of it.
@@ -128,16 +129,18 @@ function writeReadyFile(file: string, { dns, tls, http }: RunningServer['address
 }
 
 /** Where the server listens, and three commands to try. */
-function greeting(config: Config, { dns, tls, http }: RunningServer['addresses']): string {
+function greeting(config: Config, { dns, tls, http, gateway }: RunningServer['addresses']): string {
   const base = `${config.http.tls === undefined ? 'http' : 'https'}://`;
   const api = base + (http[0] === undefined ? '127.0.0.1:8500' : formatEndpoint(toReachable(http[0])));
   const ask = toReachable(dns[0] ?? { address: '127.0.0.1', port: 8600 });
   const domain = config.dns.domains[0]?.name ?? 'service.local';
   const token = config.auth.tokens.length === 0 ? '' : ' -H "authorization: Bearer $ROLLCALL_TOKEN"';
   const overTls = tls.length === 0 ? '' : `, ${tls.map(formatEndpoint).join(', ')} (TLS)`;
+  const entry = `${config.gateway.tls === undefined ? 'http' : 'https'}://`;
+  const entries = gateway.map((each) => entry + formatEndpoint(each)).join(', ');
   return `rollcall ${packageVersion()} is ready
   DNS   ${dns.map(formatEndpoint).join(', ')} (UDP and TCP)${overTls}
-  HTTP  ${http.map((each) => base + formatEndpoint(each)).join(', ')}
+  HTTP  ${http.map((each) => base + formatEndpoint(each)).join(', ')}${entries === '' ? '' : `\n  Gateway ${entries}`}
 
 Register an instance, ask for it, see how it is:
   curl -X PUT ${api}/v1/services/cart-service/instances/cart-1${token} -H 'content-type: application/json' -d '{"address":"127.0.0.1","port":8080}'

@@ -2,6 +2,7 @@
 
 import type { Endpoint, IpPrefix } from '../base/ip.ts';
 import type { LogLevel } from '../base/log.ts';
+import type { GatewaySettings } from '../gateway/gateway-settings.ts';
 import type { DampingSettings } from '../health/damping.ts';
 import type { ChaosTexts } from '../nameserver/chaos-names.ts';
 import type { RateLimitSettings } from '../nameserver/rate-limit.ts';
@@ -117,12 +118,23 @@ export interface ScheduleConfig {
   readonly target: { readonly service: string } | { readonly instance: string };
 }
 
+export interface GatewayConfig {
+  /** Empty: there is no gateway. */
+  readonly listen: readonly Endpoint[];
+  /** Absolute paths of PEM files; undefined: plain HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly settings: GatewaySettings;
+  /** What `settings` was read from beside the configuration, absolute. */
+  readonly authorityFiles: readonly string[];
+}
+
 export interface Config {
   readonly dns: DnsConfig;
   readonly http: HttpConfig;
   readonly auth: { readonly tokens: readonly TokenConfig[] };
   readonly store: StoreConfig;
   readonly health: HealthConfig;
+  readonly gateway: GatewayConfig;
   /** Static instances. */
   readonly services: readonly Instance[];
   readonly schedules: readonly ScheduleConfig[];

@@ -6,6 +6,7 @@ import type { Problem } from '../base/errors.ts';
 import { formatEndpoint, isLoopback, parseIp } from '../base/ip.ts';
 import { LOG_LEVELS } from '../base/log.ts';
 import { Findings, InputObject } from '../registry/input.ts';
+import { section } from '../registry/input-forms.ts';
 import type { Instance } from '../registry/instance.ts';
 import { type InstanceRules, readInstanceInto } from '../registry/validate-instance.ts';
 import type { Config, StoreConfig } from './config.ts';
@@ -13,10 +14,11 @@ import { ConfigTree } from './config-tree.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { locateFindings } from './located-findings.ts';
 import { readDns } from './read-dns.ts';
+import { readGateway, warnOfIdleGateway } from './read-gateway.ts';
 import { readHealth } from './read-health.ts';
 import { readHttp, readTokens } from './read-http.ts';
 import { readSchedules } from './read-schedules.ts';
-import { readPath, type SectionSource, section } from './section.ts';
+import { readPath, type SectionSource } from './section.ts';
 import { readYaml, type YamlSource } from './yaml-source.ts';
 
 /** What to load. */
@@ -70,6 +72,7 @@ export function loadConfig(options: LoadConfigOptions): LoadedConfig {
   problems.push(...locateFindings(findings, tree));
   if (config !== undefined) problems.push(...warnOfOpenDoor(config, tree));
   const hasErrors = problems.some(({ severity }) => severity === 'error');
+  if (config !== undefined && !hasErrors) problems.push(...warnOfIdleGateway(config.gateway, tree));
   return { config: hasErrors ? undefined : config, problems, files };
 }
 
@@ -117,11 +120,7 @@ function readSections(
   const tokens = readTokens(source);
   const store = readStore(source);
   const health = readHealth(source);
-  const gateway = section(root, 'gateway');
-  for (const key of ['listen', 'routes']) {
-    if ((gateway.list(key, MAX_SERVICES)?.length ?? 0) > 0) gateway.unsupported(key);
-  }
-  gateway.finish();
+  const gateway = readGateway(source, { dns, http });
   const log = section(root, 'log');
   const level = log.oneOf('level', LOG_LEVELS) ?? 'info';
   log.finish();
@@ -130,7 +129,7 @@ function readSections(
   const services = readServices(root, rules, isTaken);
   const schedules = readSchedules(source);
   root.finish();
-  return { dns, http, auth: { tokens }, store, health, services, schedules, log: { level }, file };
+  return { dns, http, auth: { tokens }, store, health, gateway, services, schedules, log: { level }, file };
 }
 
 const ETCD_KEYS = ['endpoints', 'prefix', 'tls', 'username', 'password', 'staleAfter'];

@@ -25,6 +25,17 @@ function locate({ path, message }: ErrorDetail, tree: ConfigTree): Problem {
 const ITEM_KEYS: Readonly<Record<string, readonly string[]>> = {
   'dns.domains[]': ['name', 'ttl', 'negativeTtl', 'maxAnswers'],
   'auth.tokens[]': ['id', 'hash', 'allow'],
+  'gateway.routes[]': [
+    ...['name', 'host', 'prefix', 'headers', 'service', 'tags', 'port', 'strip', 'rewrite', 'sticky', 'hostHeader'],
+    ...['tls', 'timeout', 'idleTimeout', 'retries', 'outliers', 'limits'],
+  ],
+  'gateway.routes[].sticky': ['cookie', 'header', 'maxAge'],
+  'gateway.routes[].tls': ['caFile', 'serverName', 'skipVerify'],
+  'gateway.routes[].retries': ['attempts', 'on', 'budget'],
+  'gateway.routes[].outliers': [
+    ...['consecutive', 'errorShare', 'minRequests', 'window', 'ejectFor', 'maxEjectFor', 'maxEjected'],
+  ],
+  'gateway.routes[].limits': ['maxConnections', 'maxQueued', 'queueTimeout'],
   'schedules[]': ['name', 'cron', 'timezone', 'action'],
   'schedules[].action': ['maintenance', 'service', 'instance'],
   'services[]': [

@@ -1,4 +1,4 @@
-// pem-pair.ts -- the PEM files of a certificate and its key, looked into while the configuration is read
+// pem-pair.ts -- the PEM files of certificates, keys and authorities, looked into while the configuration is read
 //
 // A listener would find out only when it is too late to keep everything as it was.
 
@@ -20,6 +20,19 @@ export function checkPair(input: InputObject, certFile: string | undefined, keyF
 /** Note what is wrong with a file of certificates. */
 export function checkCertificate(input: InputObject, field: string, path: string): void {
   readPem(input, field, path, 'certificate', toCertificate);
+}
+
+/** PEM contents of a field `caFile`, which names a file of authorities; undefined when it is not stated or of no use. */
+export function readAuthorities(input: InputObject, file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  try {
+    const authorities = readFileSync(file, 'utf8');
+    if (!authorities.includes('-----BEGIN CERTIFICATE-----')) throw new Error('there is no certificate in it');
+    createSecureContext({ ca: authorities });
+    return authorities;
+  } catch (error) {
+    return input.fail('caFile', `cannot use ${file}: ${errorMessage(error)}`);
+  }
 }
 
 interface PemFile<T> {

@@ -2,8 +2,8 @@
 
 import type { IpPrefix } from '../base/ip.ts';
 import type { InputObject } from '../registry/input.ts';
+import { readNetworks, shorten } from '../registry/input-forms.ts';
 import type { DnsConfig } from './config.ts';
-import { readNetworks, shorten } from './section.ts';
 
 const MAX_ZONES = 256;
 /** As long as the zone of an instance may be. */

@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { errorMessage } from '../base/errors.ts';
 import type { InputObject } from '../registry/input.ts';
+import { readTexts } from '../registry/input-forms.ts';
 import type { DnsConfig } from './config.ts';
-import { readPath, readTexts, type SectionSource } from './section.ts';
+import { readPath, type SectionSource } from './section.ts';
 
 /** A server that rolls a secret over has two or three. */
 const MAX_SECRETS = 8;

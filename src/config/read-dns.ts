@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { parseIp } from '../base/ip.ts';
 import { NameError, parseName } from '../dns/name.ts';
 import { InputObject } from '../registry/input.ts';
+import { readNetworks, readTexts, section, shorten } from '../registry/input-forms.ts';
 import { MAX_TTL_SECONDS } from '../registry/validate-instance.ts';
 import { MAX_ANSWERS } from '../registry/validate-policy.ts';
 import type { DnsConfig, DomainConfig } from './config.ts';
@@ -14,16 +15,7 @@ import { readChaos, readReverse } from './read-names.ts';
 import { readRateLimit } from './read-rate-limit.ts';
 import { readDnsTls, readProxyProtocol, readTcp } from './read-streams.ts';
 import { readTransfer } from './read-transfer.ts';
-import {
-  isEmptyList,
-  readEndpoints,
-  readNetworks,
-  readPath,
-  readTexts,
-  type SectionSource,
-  section,
-  shorten,
-} from './section.ts';
+import { isEmptyList, readEndpoints, readPath, type SectionSource } from './section.ts';
 
 const DEFAULT_TTL_SECONDS = 5;
 const DEFAULT_VOLATILE_TTL_SECONDS = 1;

@@ -1,14 +1,13 @@
 // read-forward.ts -- `dns.forward`: who is asked for names outside every zone, and on whose behalf
 
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { createSecureContext } from 'node:tls';
-import { errorMessage } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint, type IpPrefix, isUnspecified, parseIp, parseNetwork } from '../base/ip.ts';
 import { type Name, NameError, parseName } from '../dns/name.ts';
 import { formatUpstream, parseUpstream, type UpstreamAddress } from '../net/upstream-address.ts';
 import type { InputObject } from '../registry/input.ts';
-import { readNetworks, readPath, readTexts, type SectionSource, section, shorten } from './section.ts';
+import { readNetworks, readTexts, section, shorten } from '../registry/input-forms.ts';
+import { readAuthorities } from './pem-pair.ts';
+import { readPath, type SectionSource } from './section.ts';
 
 export interface ForwardConfig {
   /** None: nothing is forwarded. */
@@ -100,18 +99,6 @@ function isSelf(listener: Endpoint, { address, port }: Endpoint): boolean {
 
 function machineAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-}
-
-function readAuthorities(input: InputObject, file: string | undefined): string | undefined {
-  if (file === undefined) return undefined;
-  try {
-    const authorities = readFileSync(file, 'utf8');
-    if (!authorities.includes('-----BEGIN CERTIFICATE-----')) throw new Error('there is no certificate in it');
-    createSecureContext({ ca: authorities });
-    return authorities;
-  } catch (error) {
-    return input.fail('caFile', `cannot use ${file}: ${errorMessage(error)}`);
-  }
 }
 
 function readSpecial(input: InputObject): Name[] {

@@ -3,8 +3,9 @@
 import { parseNetwork } from '../base/ip.ts';
 import { type DampingSettings, DEFAULT_DAMPING } from '../health/damping.ts';
 import type { InputObject } from '../registry/input.ts';
+import { readNetworks, section } from '../registry/input-forms.ts';
 import type { HealthConfig } from './config.ts';
-import { readNetworks, type SectionSource, section } from './section.ts';
+import type { SectionSource } from './section.ts';
 
 const DAY_MS = 86_400_000;
 const DENIED = ['link-local', 'multicast', 'unspecified'];

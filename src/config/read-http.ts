@@ -3,19 +3,11 @@
 import { scopeProblem } from '../api/token-scopes.ts';
 import { parseIp } from '../base/ip.ts';
 import { InputObject } from '../registry/input.ts';
+import { readTexts, section, shorten } from '../registry/input-forms.ts';
 import { idProblem, isHostName } from '../registry/label.ts';
 import type { HttpConfig, TokenConfig } from './config.ts';
 import { checkCertificate, checkPair } from './pem-pair.ts';
-import {
-  isEmptyList,
-  readEndpoints,
-  readPath,
-  readSize,
-  readTexts,
-  type SectionSource,
-  section,
-  shorten,
-} from './section.ts';
+import { isEmptyList, readEndpoints, readPath, readSize, type SectionSource } from './section.ts';
 
 const DEFAULT_MAX_BODY = 256 * 1024;
 const MAX_TOKENS = 10_000;

@@ -4,7 +4,7 @@ import type { IpPrefix } from '../base/ip.ts';
 import { type ChaosTexts, MAX_CHAOS_TEXT } from '../nameserver/chaos-names.ts';
 import { reverseApexes, widest } from '../nameserver/reverse-names.ts';
 import type { InputObject } from '../registry/input.ts';
-import { readNetworks } from './section.ts';
+import { readNetworks } from '../registry/input-forms.ts';
 
 /** Each has a SOA of its own, which every change of the registry touches. */
 const MAX_REVERSE_ZONES = 1024;

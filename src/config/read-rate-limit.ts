@@ -2,8 +2,8 @@
 
 import { parseNetwork } from '../base/ip.ts';
 import type { InputObject } from '../registry/input.ts';
+import { readNetworks } from '../registry/input-forms.ts';
 import type { RateLimitConfig } from './config.ts';
-import { readNetworks } from './section.ts';
 
 const MAX_RESPONSES_PER_SECOND = 1_000_000;
 const MAX_SLIP = 100;

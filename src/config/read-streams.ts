@@ -3,9 +3,10 @@
 import { type Endpoint, formatEndpoint, type IpPrefix } from '../base/ip.ts';
 import { STREAM_LIMITS, type StreamLimits } from '../net/connection-table.ts';
 import type { InputObject } from '../registry/input.ts';
+import { readNetworks } from '../registry/input-forms.ts';
 import type { DnsConfig } from './config.ts';
 import { checkPair } from './pem-pair.ts';
-import { readEndpoints, readNetworks, readPath, type SectionSource } from './section.ts';
+import { readEndpoints, readPath, type SectionSource } from './section.ts';
 
 const MAX_CONNECTIONS = 100_000;
 const MIN_TIMEOUT_MS = 100;

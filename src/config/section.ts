@@ -1,8 +1,9 @@
-// section.ts -- values that several sections of the configuration hold: endpoints, networks, sizes, files
+// section.ts -- values that several sections of the configuration hold: endpoints, sizes, files
 
 import { isAbsolute, resolve } from 'node:path';
-import { type Endpoint, formatEndpoint, type IpPrefix, parseEndpoint, parseNetwork } from '../base/ip.ts';
-import { InputObject } from '../registry/input.ts';
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../base/ip.ts';
+import type { InputObject } from '../registry/input.ts';
+import { readTexts, shorten } from '../registry/input-forms.ts';
 import type { ConfigTree } from './config-tree.ts';
 
 /** Everything that a section is read from. */
@@ -16,25 +17,7 @@ export interface SectionSource {
   readonly cwd: string;
 }
 
-const MAX_LIST = 1000;
 const MAX_PATH = 4096;
-
-/** A section, empty where it is not stated; a section of the wrong type is noted and counts as empty. */
-export function section(parent: InputObject, key: string): InputObject {
-  return parent.object(key) ?? InputObject.of({}, parent.at(key), parent.findings)!;
-}
-
-/** A list of strings; one string stands for a list of one. */
-export function readTexts(input: InputObject, key: string): readonly { text: string; key: string }[] | undefined {
-  const value = input.raw(key);
-  if (typeof value === 'string') return [{ text: value, key }];
-  return input.list(key, MAX_LIST)?.flatMap((text, index) => {
-    const each = `${key}[${index}]`;
-    if (typeof text === 'string') return { text, key: each };
-    input.fail(each, 'must be a string (put it in quotes if it looks like anything else)');
-    return [];
-  });
-}
 
 /** Is a list stated, with nothing in it? Not one whose items are all wrong: that is said of each. */
 export function isEmptyList(input: InputObject, key: string): boolean {
@@ -55,17 +38,6 @@ export function readEndpoints(input: InputObject, key: string): readonly Endpoin
     } else endpoints.push(endpoint);
   }
   return texts === undefined ? undefined : endpoints;
-}
-
-/** Prefixes and names of network classes; undefined when not stated. */
-export function readNetworks(input: InputObject, key: string): readonly IpPrefix[] | undefined {
-  return readTexts(input, key)?.flatMap(({ text, key: each }) => {
-    const networks = parseNetwork(text);
-    if (networks !== undefined) return networks;
-    const classes = 'loopback, private, link-local, multicast, unspecified';
-    input.fail(each, `'${shorten(text)}' is not a network like 10.0.0.0/8 without host bits, nor one of ${classes}`);
-    return [];
-  });
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
@@ -96,9 +68,4 @@ export function readPath(source: SectionSource, input: InputObject, key: string)
   const text = readOptionalText(input, key, MAX_PATH);
   if (text === undefined || isAbsolute(text)) return text;
   return resolve(source.tree.isFromFile(input.at(key)) ? source.fileFolder : source.cwd, text);
-}
-
-/** The beginning of a text that somebody else wrote, for a message. */
-export function shorten(text: string): string {
-  return text.length <= 64 ? text : `${text.slice(0, 61)}...`;
 }

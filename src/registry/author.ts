@@ -3,10 +3,10 @@
 /** Said along with every command, for the history and the watchers. */
 export interface Author {
   /**
-   * `token` and `local` (a server without tokens) call the API; `check`, `lease`, `config`, `schedule` and `steps` are
-   * the server's own doing.
+   * `token` and `local` (a server without tokens) call the API; `check`, `lease`, `config`, `schedule`, `steps` and
+   * `gateway` are the server's own doing.
    */
-  readonly kind: 'token' | 'local' | 'check' | 'lease' | 'config' | 'schedule' | 'steps';
+  readonly kind: 'token' | 'local' | 'check' | 'lease' | 'config' | 'schedule' | 'steps' | 'gateway';
   /** Of the token, the check or the schedule. */
   readonly id?: string;
   /** Canonical address of the peer that called. */
@@ -20,6 +20,9 @@ export const CONFIG: Author = { kind: 'config' };
 
 /** The steps of a policy went on, or were taken back. */
 export const STEPS: Author = { kind: 'steps' };
+
+/** The gateway took an instance out, or let it back in. */
+export const GATEWAY: Author = { kind: 'gateway' };
 
 /** The check with this id. */
 export function checkAuthor(id: string): Author {

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Author } from './author.ts';
 import type { InstanceState } from './instance.ts';
-import { unchanged, unknownInstance } from './refusals.ts';
+import { unchanged } from './refusals.ts';
 import type { Roster } from './roster.ts';
 import { type StoredHold, storedKey } from './stored.ts';
 import type { Writes } from './writes.ts';
@@ -20,7 +20,7 @@ export class Holds {
   /** Change what is held of one instance. Throws CodedError `unknown_instance`, `store_unavailable`. */
   async set(id: string, change: Partial<StoredHold>, by: Author | undefined): Promise<InstanceState> {
     return await this.#writes.inTurn([id], async () => {
-      const current = this.#existing(id);
+      const current = this.#roster.existing(id);
       const before = this.#roster.holdOf(id);
       const hold: StoredHold = { ...before, ...change };
       if (isDeepStrictEqual(hold, before)) return current;
@@ -28,7 +28,7 @@ export class Holds {
       const mutation = { key: storedKey('hold', id), value: isIdle ? undefined : hold };
       // Not without its instance: a hold left behind would meet the next one of that id.
       await this.#writes.commit([mutation], [unchanged(id, current)], by);
-      return this.#existing(id);
+      return this.#roster.existing(id);
     });
   }
 
@@ -37,11 +37,5 @@ export class Holds {
     const value: StoredHold | undefined = reason === undefined ? undefined : { draining: false, maintenance: reason };
     const key = storedKey('hold-service', name);
     await this.#writes.inTurn([key], () => this.#writes.commit([{ key, value }], [], by));
-  }
-
-  #existing(id: string): InstanceState {
-    const state = this.#roster.instance(id);
-    if (state === undefined) throw unknownInstance(id);
-    return state;
   }
 }

@@ -29,23 +29,28 @@ function summary(what: string, details: readonly ErrorDetail[]): string {
 // Control characters would reach logs, headers and zone text; half a surrogate pair does not survive UTF-8.
 const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u;
 
+/** How times are stated: with a unit always, or from programs as a number of milliseconds too. */
+export type Times = 'text' | 'text or ms';
+
 /** One object of the input; fields that nobody asked for are errors when `finish` is called. */
 export class InputObject {
   readonly findings: Findings;
   readonly path: string;
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #asked = new Set<string>();
+  readonly #times: Times;
 
-  private constructor(fields: Readonly<Record<string, unknown>>, path: string, findings: Findings) {
+  private constructor(fields: Readonly<Record<string, unknown>>, path: string, findings: Findings, times: Times) {
     this.#fields = fields;
     this.path = path;
     this.findings = findings;
+    this.#times = times;
   }
 
   /** The value as an object; undefined (and a finding) when it is none. */
-  static of(value: unknown, path: string, findings: Findings): InputObject | undefined {
+  static of(value: unknown, path: string, findings: Findings, times: Times = 'text'): InputObject | undefined {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return new InputObject(value as Record<string, unknown>, path, findings);
+      return new InputObject(value as Record<string, unknown>, path, findings, times);
     }
     findings.invalid.push({ path, message: 'must be an object' });
     return undefined;
@@ -123,12 +128,20 @@ export class InputObject {
   duration(key: string, minMs: number, maxMs: number): number | undefined {
     const value = this.raw(key);
     if (value === undefined) return undefined;
-    const milliseconds = typeof value === 'string' ? parseDuration(value) : undefined;
-    if (milliseconds === undefined) return this.fail(key, 'must be a time with a unit, like "5s" or "500ms"');
+    const milliseconds = this.#milliseconds(value);
+    if (milliseconds === undefined) {
+      const bare = this.#times === 'text' ? '' : 'milliseconds, or ';
+      return this.fail(key, `must be ${bare}a time with a unit, like "5s" or "500ms"`);
+    }
     if (milliseconds < minMs || milliseconds > maxMs) {
       return this.fail(key, `must be from ${minMs / 1000}s to ${maxMs / 1000}s`);
     }
     return milliseconds;
+  }
+
+  #milliseconds(value: unknown): number | undefined {
+    if (typeof value === 'string') return parseDuration(value);
+    return this.#times === 'text or ms' && typeof value === 'number' && !Number.isNaN(value) ? value : undefined;
   }
 
   oneOf<T extends string>(key: string, supported: readonly T[], later: readonly string[] = []): T | undefined {
@@ -152,7 +165,12 @@ export class InputObject {
   /** A field that is an object itself. */
   object(key: string): InputObject | undefined {
     const value = this.raw(key);
-    return value === undefined ? undefined : InputObject.of(value, this.at(key), this.findings);
+    return value === undefined ? undefined : this.part(value, key);
+  }
+
+  /** A value that was found under `key` as an object, read as this one is. */
+  part(value: unknown, key: string): InputObject | undefined {
+    return InputObject.of(value, this.at(key), this.findings, this.#times);
   }
 
   /** An object of free keys to short texts, at most `max` of them. */

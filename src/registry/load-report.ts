@@ -1,4 +1,4 @@
-// load-report.ts -- what instances and checks tell of load and time, beside health
+// load-report.ts -- what instances, checks and the gateway tell of load and time, beside health
 
 import type { CheckReport } from '../health/check-report.ts';
 import type { InstanceState, Load } from './instance.ts';
@@ -7,6 +7,8 @@ import type { InstanceState, Load } from './instance.ts';
 export interface LoadReport extends Pick<Load, 'connections' | 'latencyMs'> {
   /** Id of the check whose round trip `latencyMs` is; undefined: the instance says so itself. */
   readonly check?: string;
+  /** The gateway says so: its own requests under way, and how long they take, averaged already. */
+  readonly isGateway?: boolean;
   /** The check failed: its time tells how slow the instance is, not how fast. */
   readonly hasFailed?: boolean;
 }

@@ -16,6 +16,7 @@ import type { PastChange } from './change-history.ts';
 import { ChangeListeners } from './change-listeners.ts';
 import { withCheck, withoutCheck } from './check-set.ts';
 import { ExpiredLeases } from './expired-leases.ts';
+import { followStore } from './followed-store.ts';
 import { HistoryKeeper, type HistoryOptions } from './history-keeper.ts';
 import { Holds } from './holds.ts';
 import type { Instance, InstanceState, Load, Readings } from './instance.ts';
@@ -83,7 +84,7 @@ export class Registry {
       clock,
       log,
       turns: this.#writes.turns,
-      isDue: (id) => this.#roster.isLeaseExpired(id) && !this.#existing(id).isStatic,
+      isDue: (id) => this.#roster.isLeaseExpired(id) && !this.#roster.existing(id).isStatic,
       remove: (id) => this.#remove(id, LEASE),
     });
     this.#saver = new StatusSaver(store, this.#roster, clock, log);
@@ -92,24 +93,13 @@ export class Registry {
 
   /** Load everything from the store and follow it from there. Rejects as the store's `load` does. */
   static async open(options: RegistryOptions): Promise<Registry> {
-    // Watching begins before loading, so that nothing falls between the two.
-    const early: CommittedBatch[] = [];
-    const state: { registry?: Registry } = {};
-    const unwatch = options.store.watch((batch) => {
-      if (state.registry === undefined) early.push(batch);
-      else state.registry.#apply(batch);
-    });
-    const snapshot = await options.store.load().catch((error: unknown) => {
-      unwatch();
-      throw error;
-    });
+    const { snapshot, follow, unwatch } = await followStore(options.store);
     const registry = new Registry(options, snapshot);
     registry.#unwatch = unwatch;
     for (const record of inLoadOrder(snapshot.records)) registry.#applyOne(record.key, record.value, record.revision);
     registry.#roster.endRestoring();
     registry.#history.endRestoring();
-    for (const batch of early) if (batch.revision > snapshot.revision) registry.#apply(batch);
-    state.registry = registry;
+    follow((batch) => registry.#apply(batch));
     await registry.#leases.endRestoring();
     if (options.leasesWait !== true) registry.openLeases();
     return registry;
@@ -185,7 +175,7 @@ export class Registry {
   }
 
   async #remove(id: string, by: Author | undefined, ifRevision?: number): Promise<void> {
-    const { isStatic, revision } = this.#existing(id);
+    const { isStatic, revision } = this.#roster.existing(id);
     if (isStatic) throw readOnly(id);
     checkRevision(id, revision, ifRevision);
     await this.#writes.commit(removal(id), [], by);
@@ -226,7 +216,7 @@ export class Registry {
     by?: Author,
   ): Promise<InstanceState> {
     return await this.#write(id, async () => {
-      const current = this.#existing(id);
+      const current = this.#roster.existing(id);
       if (current.isStatic) throw readOnly(id);
       checkRevision(id, current.revision, ifRevision);
       const instance = change(current.instance);
@@ -247,6 +237,20 @@ export class Registry {
   /** Take an instance out of the answers, or back, keeping it registered. Throws CodedError. */
   async setDraining(id: string, draining: boolean, by?: Author): Promise<InstanceState> {
     return await this.#holds.set(id, { draining }, by);
+  }
+
+  /** Out of the answers until it is readmitted, for what came of requests to it. Throws CodedError `unknown_instance`. */
+  eject(id: string, reason: string, by?: Author): void {
+    this.#as(by, () => this.#roster.setEjection(id, reason));
+  }
+
+  /** End an ejection, if there is one. Throws CodedError `unknown_instance`. */
+  readmit(id: string, by?: Author): void {
+    this.#as(by, () => this.#roster.setEjection(id, undefined));
+  }
+
+  isEjected(id: string): boolean {
+    return this.#roster.isEjected(id);
   }
 
   /** Put one instance into maintenance, with the reason, or end it (undefined). Throws CodedError. */
@@ -279,10 +283,10 @@ export class Registry {
    * `unknown_instance`, also when the instance is just being deregistered because its lease ran out.
    */
   heartbeat(id: string, load: Load | undefined, by?: Author): number | undefined {
-    this.#existing(id);
+    this.#roster.existing(id);
     if (this.#expired.isLeaving(id)) throw unknownInstance(id);
     const expiresAtMs = this.#as(by, () => this.#renewLease(id, load));
-    if (load !== undefined) this.#onReport?.(this.#existing(id), load);
+    if (load !== undefined) this.#onReport?.(this.#roster.existing(id), load);
     return expiresAtMs;
   }
 
@@ -326,14 +330,8 @@ export class Registry {
     this.#unwatch();
   }
 
-  #existing(id: string): InstanceState {
-    const state = this.#roster.instance(id);
-    if (state === undefined) throw unknownInstance(id);
-    return state;
-  }
-
   #renewLease(id: string, load: Load | undefined): number | undefined {
-    const expiresAtMs = this.#leases.renew(this.#existing(id));
+    const expiresAtMs = this.#leases.renew(this.#roster.existing(id));
     this.#roster.renew(id, expiresAtMs, load);
     return expiresAtMs;
   }
@@ -348,7 +346,7 @@ export class Registry {
   async #write(id: string, attempt: () => Promise<void>): Promise<InstanceState> {
     return await this.#writes.inTurn([id], async () => {
       await attempt();
-      return this.#existing(id);
+      return this.#roster.existing(id);
     });
   }
 

@@ -18,6 +18,10 @@ export interface RolloutStep {
 export interface RolloutGuard {
   /** Share of failing instances behind the route at which it is; 0..1. */
   readonly failing?: number;
+  /** Share of failed requests to them, by the gateway, at which it is; 0..1. Undefined: requests do not count. */
+  readonly errors?: number;
+  /** Fewer requests than these say nothing; undefined: 100. */
+  readonly minRequests?: number;
 }
 
 /** `paused` stands still but is still guarded; of the last two only a person makes something else. */

@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { CheckReport } from '../health/check-report.ts';
 import { carryOver } from './carried-checks.ts';
 import type { Change, ChangeKind, ServiceState } from './change.ts';
+import { Ejections } from './ejections.ts';
 import {
   type CheckState,
   type Instance,
@@ -20,6 +21,7 @@ import {
 } from './instance.ts';
 import { MembersById } from './members-by-id.ts';
 import type { Policy } from './policy.ts';
+import { unknownInstance } from './refusals.ts';
 import { isSamePlace, type Rollout } from './rollout.ts';
 import { deriveStatus } from './status.ts';
 import type { StoredEntry, StoredHold, StoredStatus } from './stored.ts';
@@ -40,6 +42,7 @@ export class Roster {
   readonly #holds = new Map<string, StoredHold>();
   readonly #restored = new Map<string, StoredStatus>();
   readonly #expiredLeases = new Set<string>();
+  readonly #ejections = new Ejections();
   /** The latest `lastAnswerableMs`. */
   #newestEndMs = 0;
   #isRestoring = true;
@@ -72,6 +75,13 @@ export class Roster {
     return this.#instances.get(id);
   }
 
+  /** Throws CodedError `unknown_instance`. */
+  existing(id: string): InstanceState {
+    const state = this.#instances.get(id);
+    if (state === undefined) throw unknownInstance(id);
+    return state;
+  }
+
   get instanceCount(): number {
     return this.#instances.size;
   }
@@ -92,6 +102,10 @@ export class Roster {
   /** Did the lease run out, and is the instance still here? */
   isLeaseExpired(id: string): boolean {
     return this.#expiredLeases.has(id);
+  }
+
+  isEjected(id: string): boolean {
+    return this.#ejections.reasonOf(id) !== undefined;
   }
 
   /** Everything there was at the start is here: statuses that come from now on are our own. */
@@ -136,6 +150,7 @@ export class Roster {
     const restored = this.#restored.get(instance.id);
     this.#restored.delete(instance.id);
     this.#expiredLeases.delete(instance.id);
+    this.#ejections.replace(before?.instance, instance);
     const state = {
       instance: sparing(instance, this.#serviceFor(instance.service)),
       ...about,
@@ -157,6 +172,7 @@ export class Roster {
     const state = this.#instances.get(id);
     this.#holds.delete(id);
     this.#expiredLeases.delete(id);
+    this.#ejections.forget(id);
     if (state !== undefined) this.#unlist(state);
   }
 
@@ -193,6 +209,12 @@ export class Roster {
     if (state === undefined) return;
     this.#expiredLeases.add(id);
     this.#store(state, 'health');
+  }
+
+  /** Out of the answers, for this reason, or (undefined) back as far as that goes. Throws CodedError `unknown_instance`. */
+  setEjection(id: string, reason: string | undefined): void {
+    const state = this.existing(id);
+    if (this.#ejections.set(id, reason)) this.#store(state, 'health');
   }
 
   /** A heartbeat came in. */
@@ -262,6 +284,7 @@ export class Roster {
       draining,
       maintenance,
       leaseExpired,
+      ejected: this.#ejections.reasonOf(id),
     });
     const before = this.#instances.get(id);
     // Written out: an object made by spreading others takes half as much again, and there is one for every instance.

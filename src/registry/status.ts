@@ -11,6 +11,8 @@ export interface StatusInput {
   /** Reason of the maintenance the instance or its whole service is in. */
   readonly maintenance: string | undefined;
   readonly leaseExpired: boolean;
+  /** Why the gateway took it out; undefined: it did not. */
+  readonly ejected?: string | undefined;
 }
 
 /** A status and one line that says why. */
@@ -20,13 +22,14 @@ export interface Verdict {
 }
 
 /**
- * Draining and maintenance win over all; then an expired lease; then a check without a first result, unless it is
- * neutral; then the worst check. No checks: healthy.
+ * Draining and maintenance win over all; then an expired lease; then an ejection; then a check without a first result,
+ * unless it is neutral; then the worst check. No checks: healthy.
  */
 export function deriveStatus(input: StatusInput): Verdict {
   if (input.draining) return { status: 'draining', reason: 'draining' };
   if (input.maintenance !== undefined) return { status: 'maintenance', reason: input.maintenance || 'maintenance' };
   if (input.leaseExpired) return { status: 'unhealthy', reason: 'lease expired' };
+  if (input.ejected !== undefined) return { status: 'unhealthy', reason: input.ejected };
   if (input.checks.length === 0) return { status: 'healthy', reason: 'no checks' };
   const waiting = input.checks.filter((check) => isAwaited(input.states[check.id])).map((check) => check.id);
   if (waiting.length > 0) return { status: 'pending', reason: `check ${waiting.join(', ')} has no result yet` };

@@ -10,6 +10,7 @@ const DAY_MS = 86_400_000;
 /** The most steps that a policy may have. */
 export const MAX_STEPS = 32;
 const MAX_STEP_MS = 366 * DAY_MS;
+const MAX_MIN_REQUESTS = 1_000_000;
 
 /** What of a policy changes with time: `slowStart`, `steps` and `guard`. What is wrong goes to the input's findings. */
 export function readTimed(input: InputObject): Pick<Policy, 'slowStartMs' | 'steps' | 'guard'> {
@@ -69,7 +70,13 @@ function isNone(steps: unknown): boolean {
 function readGuard(input: InputObject | undefined): RolloutGuard | undefined {
   if (input === undefined) return undefined;
   const failing = input.number('failing', 0, 1);
-  input.unsupported('errors', 'needs the gateway, which is not built yet');
+  const errors = input.number('errors', 0, 1);
+  const minRequests = input.integer('minRequests', 1, MAX_MIN_REQUESTS);
+  if (input.has('minRequests') && !input.has('errors')) input.fail('minRequests', "is of 'errors', which is missing");
   input.finish();
-  return failing === undefined ? {} : { failing };
+  return {
+    ...(failing === undefined ? {} : { failing }),
+    ...(errors === undefined ? {} : { errors }),
+    ...(minRequests === undefined ? {} : { minRequests }),
+  };
 }

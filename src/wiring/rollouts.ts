@@ -13,6 +13,7 @@ import type { Registry } from '../registry/registry.ts';
 import { isSamePlace, type Rollout } from '../registry/rollout.ts';
 import {
   canaryHealth,
+  canaryMembers,
   currentRollout,
   firstMove,
   type Move,
@@ -21,8 +22,10 @@ import {
   type RolloutAction,
   type RolloutView,
   type Situation,
+  type Tally,
   whyWaiting,
 } from '../routing/rollout.ts';
+import { TrafficCount } from './traffic-count.ts';
 
 /** Changes of a service's instances within this time are looked at together. */
 const LOOK_MS = 100;
@@ -37,6 +40,11 @@ export interface RolloutsOptions {
   readonly log: Logger;
   /** Calls `fire` at the times of a cron expression, until cancelled. */
   readonly cron: (when: { schedule: string; timezone?: string | undefined }, fire: () => void) => Timer;
+  /**
+   * Requests that the gateway has sent to an instance, and those of them that failed, since it knows it; undefined: none.
+   * Undefined itself: nothing counts requests.
+   */
+  readonly tallies?: ((instanceId: string) => Tally | undefined) | undefined;
 }
 
 /** A service whose policy has steps, and where they are. */
@@ -56,6 +64,8 @@ interface Driven {
   isCounting: boolean;
   /** Waits for the next step's time. */
   readonly cron: Timer | undefined;
+  /** Requests to the canary in this step; undefined: they do not matter. */
+  traffic: TrafficCount | undefined;
 }
 
 type ChooseMove = (current: Current) => Move | undefined;
@@ -141,6 +151,8 @@ export class Rollouts {
     }
     const moveOf: ChooseMove = (now) =>
       nextMove(now.policy.steps, now.policy.guard, now.place, this.#situation(now, isTime));
+    // Requests are no change that we hear of.
+    if (this.#driven.get(name)?.traffic !== undefined) this.#lookIn(name, RETRY_MS);
     if (moveOf(current) !== undefined) this.#write(name, moveOf);
     else if (place.state === 'running') {
       const leftMs = (steps[place.step]?.forMs ?? 0) - this.#stoodMs(name, place);
@@ -161,29 +173,39 @@ export class Rollouts {
     if (this.#stopped || (place?.state !== 'running' && place?.state !== 'paused')) return;
     const { at, timezone } = policy?.steps[place.step + 1] ?? {};
     const { clock, cron } = this.#options;
+    // After a pause it is another place in the same step.
+    const goesOn = driven?.place.plan === place.plan && driven.place.step === place.step && place.stoodMs > 0;
     this.#driven.set(name, {
       place,
       stoodMs: place.stoodMs,
       countedMs: clock.monotonicMs(),
       isCounting: false,
       cron: at === undefined ? undefined : cron({ schedule: at, timezone }, () => this.#look(name, true)),
+      traffic: goesOn ? driven.traffic : undefined,
     });
     this.#saveTimer ??= clock.after(SAVE_MS, () => void this.#saveOften());
   }
 
-  /** Let the time of a step go on, or stand still while nobody is there whom it sends clients to. */
+  /** Let the time of a step go on, or stand still while nobody is there whom it sends clients to; count requests. */
   #count({ service, policy, place }: Current): void {
     const driven = this.#driven.get(service.name);
     if (driven === undefined) return;
+    const { clock, tallies } = this.#options;
     driven.stoodMs = this.#stoodMs(service.name, driven.place);
-    driven.countedMs = this.#options.clock.monotonicMs();
+    driven.countedMs = clock.monotonicMs();
+    const isWatched = tallies !== undefined && place.step >= 0 && policy.guard?.errors !== undefined;
+    driven.traffic = isWatched ? (driven.traffic ?? new TrafficCount(tallies)) : undefined;
+    driven.traffic?.look(canaryMembers(policy, place.step, service.instances.values()), driven.countedMs);
     driven.isCounting =
       place.state === 'running' && canaryHealth(policy, place.step, service.instances.values()).answerable > 0;
   }
 
   #situation({ service, policy, place }: Current, isTime: boolean): Situation {
     const canary = canaryHealth(policy, place.step, service.instances.values());
-    return { stoodMs: this.#stoodMs(service.name, place), isTime, canary };
+    const driven = this.#driven.get(service.name);
+    const isCounted = driven !== undefined && isSamePlace(driven.place, place);
+    const traffic = isCounted ? driven.traffic?.sums(this.#options.clock.monotonicMs()) : undefined;
+    return { stoodMs: this.#stoodMs(service.name, place), isTime, canary, traffic };
   }
 
   #stoodMs(name: string, place: Rollout): number {

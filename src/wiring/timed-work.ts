@@ -6,6 +6,7 @@ import type { Registry } from '../registry/registry.ts';
 import { CheckSchedules } from '../schedule/check-schedules.ts';
 import type { DataPlane } from './data-plane.ts';
 import { Dynamics } from './dynamics.ts';
+import type { GatewayHost } from './gateway.ts';
 import { Rollouts } from './rollouts.ts';
 
 export interface TimedWork {
@@ -17,18 +18,20 @@ export interface TimedWork {
 /** Begin, when the registry is loaded and those who must hear of its changes first do. */
 export function startTimedWork(
   registry: Registry,
-  surroundings: { clock: Clock; log: Logger; dns: DataPlane },
+  surroundings: { clock: Clock; log: Logger; dns: DataPlane; gateway: GatewayHost },
 ): TimedWork {
-  const { clock, log, dns } = surroundings;
+  const { clock, log, dns, gateway } = surroundings;
+  const tallies = gateway.tallyOf.bind(gateway);
   const schedules = new CheckSchedules(log);
   const dynamics = new Dynamics({
     registry,
     clock,
     tell: (news) => {
       dns.tellReadings(news);
+      for (const service of news.keys()) gateway.tell(service);
     },
   });
-  const rollouts = new Rollouts({ registry, clock, log, cron: schedules.start.bind(schedules) });
+  const rollouts = new Rollouts({ registry, clock, log, cron: schedules.start.bind(schedules), tallies });
   return {
     dynamics,
     rollouts,

@@ -6,11 +6,11 @@ import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 
 /**
- * PEM contents of the files of `http.tls` or `dns.tls`. Throws a CodedError when one cannot be read, or when they do not
+ * PEM contents of the files of a section. Throws a CodedError when one cannot be read, or when they do not
  * fit each other: they may have been exchanged since they were checked with the configuration.
  */
 export function tlsContents(
-  section: 'http.tls' | 'dns.tls',
+  section: 'http.tls' | 'dns.tls' | 'gateway.tls',
   tls: Config['http']['tls'],
 ): { cert: string; key: string; clientCa?: string } | undefined {
   if (tls === undefined) return undefined;

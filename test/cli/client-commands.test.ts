@@ -177,6 +177,13 @@ const ROWS: readonly Row[] = [
     out: 'cart-1 is no longer draining\n',
   },
   {
+    what: 'end an ejection',
+    argv: 'readmit cart-1',
+    replies: [[200, CART_1]],
+    calls: ['DELETE /v1/instances/cart-1/ejection'],
+    out: 'cart-1 is not ejected\n',
+  },
+  {
     what: 'maintenance',
     argv: 'maintenance cart-1 on --reason disk',
     replies: [[200, CART_1]],

@@ -81,6 +81,24 @@ describe('the defaults', () => {
       allow: [],
       deny: ['link-local', 'multicast', 'unspecified'].flatMap((name) => parseNetwork(name)!),
     },
+    gateway: {
+      listen: [],
+      tls: undefined,
+      settings: {
+        routes: [],
+        trust: [],
+        maxRequests: 10_000,
+        serverTiming: 'asked',
+        accessLog: {
+          sample: 1,
+          redact: [
+            ...['access_token', 'api_key', 'code', 'id_token', 'key', 'password', 'refresh_token', 'secret', 'sig'],
+            'token',
+          ],
+        },
+      },
+      authorityFiles: [],
+    },
     services: [],
     schedules: [],
     log: { level: 'info' },
@@ -131,7 +149,7 @@ http: { listen: [127.0.0.1:8500], tls: { certFile: "", keyFile: "", clientCaFile
 auth: { tokens: [] }
 store: { kind: lmdb, path: ./data }
 health: { interval: 5s, timeout: 2s, rise: 2, fall: 3, jitter: 0.1, concurrency: 512, allowExec: false, allow: [], deny: [link-local, multicast, unspecified] }
-gateway: { listen: [], routes: [] }
+gateway: { listen: [], tls: { certFile: "", keyFile: "" }, trust: [], maxRequests: 10000, serverTiming: asked, accessLog: { sample: 1 }, routes: [] }
 services: []
 schedules: []
 log: { level: info }

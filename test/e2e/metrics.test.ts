@@ -9,13 +9,16 @@ const DOCUMENT = new URL('../../docs/metrics.md', import.meta.url);
 
 describe('docs/metrics.md', () => {
   it('names the metrics of a server, with their labels', async (t) => {
-    const server = await startBuiltServer(t);
+    const routes = [{ service: 'web' }];
+    const server = await startBuiltServer(t, { config: { gateway: { listen: ['127.0.0.1:0'], routes } } });
     await server.register('web', 'w1', {
       address: '127.0.0.1',
       port: 9,
       checks: [{ type: 'heartbeat', interval: '1h' }],
     });
+    await server.register('web', 'w2', { address: '127.0.0.1', port: 9 });
     await server.addresses('web.service.local');
+    assert.equal((await fetch(`http://127.0.0.1:${server.gateway.port}/`)).status, 502);
     const { body } = await server.api('GET', '/metrics');
     const served = [...(body as string).matchAll(/^# TYPE (rollcall_\w+) /gm)].map(([, name]) => name!);
     const rows = readFileSync(DOCUMENT, 'utf8').split('\n');

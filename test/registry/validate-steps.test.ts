@@ -19,7 +19,7 @@ describe('steps of a policy', () => {
         { route: 1, percent: 25, at: '0 9 * * 1-5', timezone: 'Europe/Berlin', for: '1h' },
         { route: 0, percent: 100 },
       ],
-      guard: { failing: 0.1 },
+      guard: { failing: 0.1, errors: 0.05, minRequests: 50 },
     };
     const policy = readPolicy(sent);
     assert.deepEqual(policy, {
@@ -30,7 +30,7 @@ describe('steps of a policy', () => {
         { route: 1, percent: 25, at: '0 9 * * 1-5', timezone: 'Europe/Berlin', forMs: 3_600_000 },
         { route: 0, percent: 100 },
       ],
-      guard: { failing: 0.1 },
+      guard: { failing: 0.1, errors: 0.05, minRequests: 50 },
     });
     assert.deepEqual(readPolicy(presentPolicy(policy)), policy);
   });
@@ -70,7 +70,11 @@ describe('steps of a policy', () => {
     [{ routes: [], steps: [step] }, 'invalid', 'steps[0].route'],
     [{ routes, steps: [{ percent: 1 }, { ...step, at: null }] }, 'invalid', 'steps[0].for'],
     [{ routes, steps: [step], guard: { failing: 2 } }, 'invalid', 'guard.failing'],
-    [{ routes, steps: [step], guard: { errors: 0.05 } }, 'not_supported', 'guard.errors'],
+    [{ routes, steps: [step], guard: { errors: 1.1 } }, 'invalid', 'guard.errors'],
+    [{ routes, steps: [step], guard: { errors: '5%' } }, 'invalid', 'guard.errors'],
+    [{ routes, steps: [step], guard: { errors: 0.1, minRequests: 0 } }, 'invalid', 'guard.minRequests'],
+    [{ routes, steps: [step], guard: { minRequests: 10 } }, 'invalid', 'guard.minRequests'],
+    [{ routes, steps: [step], guard: { latency: 10 } }, 'invalid', 'guard.latency'],
   ];
   for (const [value, code, path] of refused) {
     it(`${JSON.stringify(value).slice(0, 100)} is ${code} at ${path}`, () => {

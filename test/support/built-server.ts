@@ -142,16 +142,23 @@ export class BuiltServer {
   readonly folder: string;
   readonly dns: Address;
   readonly http: Address;
+  /** The first of its endpoints; port 0: there is none. */
+  readonly gateway: Address;
   readonly url: string;
   readonly pid: number;
   readonly #process: RunningServer;
   readonly #resolver = new Resolver({ timeout: 2000, tries: 1 });
 
-  constructor(folder: string, process: RunningServer, ready: { dns: string[]; http: string[]; pid: number }) {
+  constructor(
+    folder: string,
+    process: RunningServer,
+    ready: { dns: string[]; http: string[]; gateway: string[]; pid: number },
+  ) {
     this.folder = folder;
     this.#process = process;
     this.dns = parseAddress(ready.dns[0]!);
     this.http = parseAddress(ready.http[0]!);
+    this.gateway = parseAddress(ready.gateway[0] ?? '127.0.0.1:0');
     this.url = `http://${ready.http[0]}`;
     this.pid = ready.pid;
     this.#resolver.setServers([`${this.dns.address}:${this.dns.port}`]);

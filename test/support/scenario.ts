@@ -10,7 +10,7 @@
 //   reverse NETWORK ...                                      whose addresses have names; before anything else
 //   zone                                                     serve the master file indented below; `zones none`: no file
 //   register SERVICE ID ADDRESS:PORT [tags=a,b] [weight=N] [ttl=5s] [leaseTtl=5s] [checks=a,b] [zone=Z] [port.NAME=N[/udp]] [meta.KEY=VALUE]
-//   deregister ID      drain ID | undrain ID      maintenance ID|service SERVICE on|off
+//   deregister ID      drain ID | undrain ID      maintenance ID|service SERVICE on|off      eject ID | readmit ID
 //   check ID OUTCOME [CHECK]                                 a check's outcome after rise and fall
 //   heartbeat ID       advance 5s                 policy SERVICE [KEY=VALUE ...] | policy SERVICE none
 //                                                            indented below: more of the policy, as JSON
@@ -222,6 +222,12 @@ async function act(server: NameServer, command: string, words: Words): Promise<s
       case 'drain':
       case 'undrain':
         await registry.setDraining(first, command === 'drain');
+        return [];
+      case 'eject':
+        registry.eject(first, 'ejected by the gateway for 10s: 5 failures in a row', { kind: 'gateway' });
+        return [];
+      case 'readmit':
+        registry.readmit(first, { kind: 'gateway' });
         return [];
       case 'maintenance':
         if (first === 'service') await registry.setServiceMaintenance(second, third === 'on' ? 'planned' : undefined);

@@ -38,12 +38,16 @@ class FakeCron {
   }
 }
 
-async function open(store = new UnrulyStore(openMemoryStore()), clock = new FakeClock()) {
+async function open(
+  store = new UnrulyStore(openMemoryStore()),
+  clock = new FakeClock(),
+  tallies?: (id: string) => { requests: number; errors: number } | undefined,
+) {
   const registry = await Registry.open({ store, clock, log: silentLogger, keepHistory: true });
   const changes: Change[] = [];
   registry.onChange((change) => changes.push(change));
   const cron = new FakeCron();
-  const rollouts = new Rollouts({ registry, clock, log: silentLogger, cron: cron.start });
+  const rollouts = new Rollouts({ registry, clock, log: silentLogger, cron: cron.start, tallies });
   const at = () => {
     const { state, step, percent } = rollouts.show('web')!;
     const { policy, rollout } = registry.service('web')!;
@@ -392,6 +396,131 @@ describe('a progressive canary', () => {
     await registry.setPolicy('other', readPolicy({ routes: ROUTES, steps: [{ percent: 3, for: '1d' }] }));
     await clock.advance(11 * MINUTE_MS);
     assert.deepEqual([rollouts.show('web')!.percent, rollouts.show('other')!.percent], [5, 3]);
+    await close();
+  });
+});
+
+describe('a guard on errors of requests', () => {
+  async function guarded(guard: object = { errors: 0.05 }) {
+    const totals = new Map<string, { requests: number; errors: number }>();
+    const setUp = await open(undefined, undefined, (id) => totals.get(id));
+    const send = (id: string, requests: number, errors = 0): void => {
+      const total = totals.get(id) ?? { requests: 0, errors: 0 };
+      totals.set(id, total);
+      total.requests += requests;
+      total.errors += errors;
+    };
+    await setUp.register('a', 'b');
+    await setUp.registry.register(anInstance({ id: 'stable' }));
+    return { ...setUp, totals, send, guard: () => setUp.policy({ guard }) };
+  }
+
+  it('takes the rollout back by what failed since the step began, and only by that of the canary', async () => {
+    const { clock, at, send, guard, history, close } = await guarded();
+    send('a', 5000, 5000);
+    await guard();
+    send('stable', 5000, 5000);
+    await clock.advance(2000);
+    assert.equal(at(), 'running 1 1');
+    send('a', 60, 1);
+    send('b', 39, 3);
+    await clock.advance(2000);
+    assert.equal(at(), 'running 1 1', 'too few requests');
+    send('b', 1, 1);
+    await clock.advance(1000);
+    assert.equal(at(), 'rolled-back 1 0');
+    assert.equal(history().at(-1), 'steps: 5 of 100 requests to the canary failed, at step 1');
+    await close();
+  });
+
+  it('begins anew with each step, not with a pause', async () => {
+    const { clock, at, send, guard, rollouts, close } = await guarded();
+    await guard();
+    send('a', 99, 99);
+    await clock.advance(10 * MINUTE_MS);
+    assert.equal(at(), 'running 2 5');
+    send('a', 1, 1);
+    await clock.advance(1000);
+    assert.equal(at(), 'running 2 5', 'those of the step before are let be');
+    send('a', 98, 98);
+    await clock.advance(1000);
+    await rollouts.act('web', 'pause', BY);
+    await clock.advance(1000);
+    assert.equal(at(), 'paused 2 5');
+    send('a', 1, 1);
+    await clock.advance(1000);
+    assert.equal(at(), 'rolled-back 2 0');
+    await rollouts.act('web', 'restart', BY);
+    await clock.advance(2000);
+    assert.equal(at(), 'running 1 1');
+    send('a', 100, 0);
+    await clock.advance(2000);
+    assert.equal(at(), 'running 1 1');
+    await close();
+  });
+
+  it('sees soon what goes wrong late in a step', async () => {
+    const { clock, at, send, guard, history, close } = await guarded();
+    await guard();
+    send('a', 1_000_000);
+    await clock.advance(5 * MINUTE_MS);
+    send('a', 200, 100);
+    await clock.advance(1000);
+    assert.equal(at(), 'rolled-back 1 0');
+    assert.equal(history().at(-1), 'steps: 100 of 200 requests to the canary failed, at step 1');
+    await close();
+  });
+
+  it('counts on what instances had that are gone, and those that come', async () => {
+    const { registry, clock, at, send, totals, guard, register, close } = await guarded();
+    await guard();
+    await clock.advance(1000);
+    send('a', 50, 3);
+    await clock.advance(1000);
+    await registry.deregister('a');
+    totals.delete('a');
+    await register('c');
+    await clock.advance(1000);
+    send('c', 50, 1);
+    await clock.advance(1000);
+    assert.equal(at(), 'running 1 1');
+    // The gateway begins to count anew.
+    totals.set('c', { requests: 1, errors: 1 });
+    await clock.advance(1000);
+    assert.equal(at(), 'running 1 1', '5 of 101');
+    send('c', 0, 1);
+    await clock.advance(1000);
+    assert.equal(at(), 'rolled-back 1 0');
+    await close();
+  });
+
+  it('may come into a step, and go', async () => {
+    const { clock, at, send, policy, close } = await guarded();
+    await policy();
+    await clock.advance(1000);
+    send('a', 100, 100);
+    await clock.advance(2000);
+    await policy({ guard: { errors: 0.5, minRequests: 10 } });
+    await clock.advance(2000);
+    assert.equal(at(), 'running 1 1', 'from then on');
+    await policy({ guard: { failing: 0.5 } });
+    send('a', 100, 100);
+    await clock.advance(2000);
+    assert.equal(at(), 'running 1 1');
+    await policy({ guard: { errors: 0.5, minRequests: 10 } });
+    await clock.advance(1000);
+    send('a', 10, 5);
+    await clock.advance(1000);
+    assert.equal(at(), 'rolled-back 1 0');
+    await close();
+  });
+
+  it('does nothing where nobody counts', async () => {
+    const { clock, at, policy, register, close } = await open();
+    await register('a');
+    await policy({ guard: { errors: 0 } });
+    await clock.advance(10 * MINUTE_MS);
+    assert.equal(at(), 'running 2 5');
     await close();
   });
 });
