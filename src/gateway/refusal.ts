@@ -5,7 +5,8 @@ import type { Http2ServerResponse } from 'node:http2';
 
 export type Response = ServerResponse | Http2ServerResponse;
 
-const STATUSES: Readonly<Record<string, number>> = {
+/** The status of each code. */
+export const GATEWAY_STATUS: Readonly<Record<string, number>> = {
   bad_request: 400,
   no_route: 404,
   method_not_allowed: 405,
@@ -34,7 +35,7 @@ export interface Refusal {
 
 /** The status that goes with a code; 500 for codes that are none of the gateway's. */
 export function statusOf(code: string): number {
-  return STATUSES[code] ?? 500;
+  return GATEWAY_STATUS[code] ?? 500;
 }
 
 /** Answer with an error; returns the octets of the body. Nothing may have been sent before. */

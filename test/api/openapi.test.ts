@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { Value } from 'typebox/value';
 import { ERROR_STATUS } from '../../src/api/error-reply.ts';
 import { CodedError, LocatedError } from '../../src/base/errors.ts';
+import { GATEWAY_STATUS } from '../../src/gateway/refusal.ts';
 import { type ApiServer, openApiServer } from '../support/api-server.ts';
 
 let server: ApiServer;
@@ -343,5 +344,5 @@ describe('operation', () => {
 it('docs/errors.md lists every code with its status', () => {
   const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
   const listed = [...text.matchAll(/^\| `(\w+)` \| (\d{3}) \|/gm)].map(([, code, status]) => [code, Number(status)]);
-  assert.deepEqual(Object.fromEntries(listed), ERROR_STATUS);
+  assert.deepEqual(Object.fromEntries(listed), { ...ERROR_STATUS, ...GATEWAY_STATUS });
 });
