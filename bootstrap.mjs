@@ -20,6 +20,7 @@ const USAGE = `usage: node bootstrap.mjs COMMAND [ARGUMENT...]
   check              format and lint, types, architecture, unused code
   build              compile src/ to dist/, unless dist/ is up to date
   bench [ARG...]     the benchmarks
+  bench:gateway      the gateway beside HAProxy and the gateways of Node
   ordeal [ARG...]    the long runs under load and failure`;
 
 const COMMANDS = {
@@ -29,6 +30,7 @@ const COMMANDS = {
   check: async () => (runChecks() ? 0 : 1),
   build: async () => build(),
   bench: (args) => runScript('test/bench/bench.ts', args),
+  'bench:gateway': (args) => runScript('test/bench/gateway.ts', args),
   ordeal: (args) => runScript('test/ordeal/ordeal.ts', args),
 };
 
@@ -172,7 +174,7 @@ function buildIfStale() {
 
 /** Remove from dist/ what no source file stands for any more. */
 function removeStale(sources) {
-  const made = new Set(sources.flatMap((path) => [toBuilt(path), `${toBuilt(path)}.map`]));
+  const made = new Set(sources.map(toBuilt).flatMap((path) => [path, `${path}.map`, path.replace(/js$/, 'd.ts')]));
   for (const path of listFiles('dist')) if (!made.has(path)) rmSync(path);
 }
 

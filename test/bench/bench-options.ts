@@ -89,13 +89,19 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' | 'i
   return options;
 }
 
-function wholeNumber(name: string, text: string, least: number): number {
+/** Throws when it is less, or no whole number. */
+export function wholeNumber(name: string, text: string, least: number): number {
   const value = /^\d{1,7}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least)) throw new Error(`--${name} must be a whole number, ${least} or more: ${text}`);
   return value;
 }
 
-function pick<T extends { readonly name: string }>(option: string, text: string | undefined, all: readonly T[]): T[] {
+/** Those that are named, in the order of the table; without names all. Throws for a name that is none of them. */
+export function pick<T extends { readonly name: string }>(
+  option: string,
+  text: string | undefined,
+  all: readonly T[],
+): T[] {
   if (text === undefined) return [...all];
   const names = text.split(',');
   const unknown = names.find((name) => !all.some((each) => each.name === name));

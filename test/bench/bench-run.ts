@@ -1,11 +1,12 @@
 // bench-run.ts -- one run: starts all servers, measures them in turn for some rounds, and ends them
 
-import { findTool, run } from '../support/tools.ts';
+import { findTool } from '../support/tools.ts';
 import { BASE_CASE, type BenchCase } from './bench-case.ts';
 import type { BenchOptions } from './bench-options.ts';
 import type { Contestant } from './contestant.ts';
 import { MeasuredServer } from './measured-server.ts';
 import { ROLLCALL_SHARDS } from './peers/rollcall.ts';
+import { pinTo } from './pin.ts';
 import type { Progress } from './progress.ts';
 import { RunScope } from './run-scope.ts';
 import { type Sample, type Summary, summarize } from './sample.ts';
@@ -61,8 +62,7 @@ async function pinToLoadCore(core: number): Promise<void> {
   ] as const) {
     if (findTool(tool) === undefined) throw new Error(`${tool} is missing (Debian package ${name})`);
   }
-  const { exitCode, stderr } = await run('taskset', ['-a', '-p', '-c', String(core), String(process.pid)]);
-  if (exitCode !== 0) throw new Error(`two CPUs are needed: ${stderr.trim()}`);
+  await pinTo(core);
 }
 
 /** Every chosen server in the base case, and Rollcall in the others. */

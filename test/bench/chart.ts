@@ -1,6 +1,15 @@
 // chart.ts -- CPU per answer of every server as bars, in SVG
 
-import type { Summary } from './sample.ts';
+import type { Spread } from './sample.ts';
+
+/** What is drawn of a server. */
+export interface ChartRow {
+  readonly name: string;
+  readonly title: string;
+  readonly isFloor?: boolean;
+  readonly cpuUs: Spread;
+  readonly userUs: Spread;
+}
 
 const WIDTH = 760;
 const LABEL_WIDTH = 190;
@@ -22,7 +31,11 @@ const COLORS = {
 } as const;
 
 /** One bar a server, the cheapest first: user time, then system time, and a line from the lowest to the highest round. */
-export function formatChart(summaries: readonly Summary[], caption: string): string {
+export function formatChart(
+  summaries: readonly ChartRow[],
+  caption: string,
+  heading = 'Server CPU per answered query',
+): string {
   const rows = [...summaries].sort((a, b) => a.cpuUs.median - b.cpuUs.median);
   const shortest = rows[0]?.cpuUs.median ?? 1;
   const limitUs = Math.min(rows.at(-1)?.cpuUs.max ?? 1, shortest * MAX_TIMES_SHORTEST) * 1.05;
@@ -30,9 +43,9 @@ export function formatChart(summaries: readonly Summary[], caption: string): str
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
       'font-family="system-ui, sans-serif" font-size="13" role="img">',
-    '<title>Server CPU per answered query</title>',
+    `<title>${heading}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
-    text(16, 24, 'Server CPU per answered query, microseconds', 'font-size="16" font-weight="600"'),
+    text(16, 24, `${heading}, microseconds`, 'font-size="16" font-weight="600"'),
     text(16, 44, `${caption}; dark: user, light: system, line: lowest to highest round`, 'fill="#555"'),
     ...grid(limitUs, TOP + rows.length * ROW_HEIGHT),
     ...rows.flatMap((row, at) => bar(row, TOP + at * ROW_HEIGHT, limitUs)),
@@ -40,7 +53,7 @@ export function formatChart(summaries: readonly Summary[], caption: string): str
   ].join('\n')}\n`;
 }
 
-function bar({ title, name, isFloor, cpuUs, userUs }: Summary, top: number, limitUs: number): string[] {
+function bar({ title, name, isFloor, cpuUs, userUs }: ChartRow, top: number, limitUs: number): string[] {
   const x = (valueUs: number): number => LABEL_WIDTH + (Math.min(valueUs, limitUs) / limitUs) * BAR_WIDTH;
   const isOwn = name.startsWith('rollcall');
   const [userColor, systemColor] = isFloor ? COLORS.floor : isOwn ? COLORS.own : COLORS.other;

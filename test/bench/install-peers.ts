@@ -1,12 +1,15 @@
-// install-peers.ts -- installs the servers to compare with and dnsperf from Debian's packages (npm run bench:peers)
+// install-peers.ts -- installs the servers to compare with and what loads them from Debian's packages (npm run bench:peers)
 
 import { findTool, requireTools } from '../support/tools.ts';
+import { HAPROXY_PROGRAM } from './gateway-peers/haproxy.ts';
 import { CONTESTANTS } from './peers/peer-table.ts';
 
-/** What asks, and what durable registrations are measured beside. */
+/** What asks, and what durable registrations and the gateway are measured beside. */
 const BESIDE = [
   { name: 'dnsperf', packages: 'dnsperf' },
   { name: 'etcd', packages: 'etcd-server' },
+  { name: 'wrk', packages: 'wrk' },
+  HAPROXY_PROGRAM,
 ];
 
 /**

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/free-port.ts';
 import { findTool, run, spawnServer } from '../support/tools.ts';
+import { pinTo } from './pin.ts';
 import type { Progress } from './progress.ts';
 import { EtcdClient, type PutClient, RollcallClient } from './registration-clients.ts';
 import { RunScope } from './run-scope.ts';
@@ -48,8 +49,7 @@ export async function benchRegistrations(
   progress: Progress,
 ): Promise<RegistrationResult[]> {
   if (findTool('etcd') === undefined) throw new Error('etcd is missing (npm run bench:peers)');
-  const pinned = await run('taskset', ['-a', '-p', '-c', String(options.loadCore), String(process.pid)]);
-  if (pinned.exitCode !== 0) throw new Error(`two CPUs are needed: ${pinned.stderr.trim()}`);
+  await pinTo(options.loadCore);
   const scope = new RunScope();
   try {
     progress.stage('start');

@@ -13,7 +13,7 @@ type ReportMarks = readonly [begin: string, end: string];
 
 const BENCH_MARKS: ReportMarks = ['<!-- bench: begin -->', '<!-- bench: end -->'];
 /** A server that answers less than this share of what is offered has a queue: its latency is the queue's. */
-const CARRIED_SHARE = 0.95;
+export const CARRIED_SHARE = 0.95;
 
 /** The whole report of a run. */
 export function formatReport(result: BenchResult, options: BenchOptions, machine: Machine, startedAt: Date): string {
@@ -94,11 +94,11 @@ function formatCases(summaries: readonly Summary[]): string {
   return table([title, 'CPU us per answer', 'ratio', 'answers/s', 'octets', 'p50 us', 'p99 us', 'lost'], rows);
 }
 
-function us(value: number): string {
+export function us(value: number): string {
   return value < 100 ? value.toFixed(1) : value.toFixed(0);
 }
 
-function thousands(value: number): string {
+export function thousands(value: number): string {
   return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)}k`;
 }
 
@@ -106,12 +106,12 @@ function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-function withSpread({ median, min, max }: Spread, format: (value: number) => string): string {
+export function withSpread({ median, min, max }: Spread, format: (value: number) => string): string {
   return `${format(median)} (${format(min)}-${format(max)})`;
 }
 
 /** A Markdown table; all columns but the first to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '--:'));
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

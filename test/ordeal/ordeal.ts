@@ -4,7 +4,7 @@
 //
 // Each prints what it measured, as rows of a table; one that finds a broken promise fails the run. Without names all of
 // them run, and what they find goes to docs/ordeals.md; with names it does with --write. The suite has short cuts of them: test/wiring/shards.test.ts, test/net/answer-paths.test.ts, test/net/faults.test.ts, test/e2e/load.test.ts,
-// kill.test.ts, clock.test.ts, tcp-siege.test.ts and sieges.test.ts.
+// kill.test.ts, clock.test.ts, tcp-siege.test.ts, sieges.test.ts and gateway-ordeal.test.ts.
 
 import { parseArgs } from 'node:util';
 import { acknowledged } from './acknowledged.ts';
@@ -17,6 +17,11 @@ import { differential } from './differential.ts';
 import { dnsFuzz } from './dns-fuzz.ts';
 import { flip } from './flip.ts';
 import { fuzz } from './fuzz.ts';
+import { gatewayBodies } from './gateway-bodies.ts';
+import { gatewayDeploy } from './gateway-deploy.ts';
+import { gatewaySiege } from './gateway-siege.ts';
+import { gatewaySlowInstance } from './gateway-slow-instance.ts';
+import { gatewayWebsocket } from './gateway-websocket.ts';
 import { kill } from './kill.ts';
 import { largeStart } from './large-start.ts';
 import { malformed } from './malformed.ts';
@@ -54,6 +59,11 @@ const ORDEALS: Readonly<Record<string, Ordeal>> = {
   'random-names': randomNames,
   overload,
   burst,
+  'gateway-deploy': gatewayDeploy,
+  'gateway-slow-instance': gatewaySlowInstance,
+  'gateway-bodies': gatewayBodies,
+  'gateway-siege': gatewaySiege,
+  'gateway-websocket': gatewayWebsocket,
 };
 
 const { names, options, isWritten } = readArguments();
