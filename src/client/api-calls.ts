@@ -197,7 +197,7 @@ export class ApiCalls {
   async #authorization(refused: boolean): Promise<Record<string, string>> {
     if (this.#token === undefined) return {};
     if (typeof this.#token === 'string') return { authorization: `Bearer ${this.#token}` };
-    if (this.#knownToken === undefined || refused) this.#knownToken = checkToken(await this.#token({ refused }));
+    if (this.#knownToken === undefined || refused) this.#knownToken = await freshToken(this.#token, refused);
     return { authorization: `Bearer ${this.#knownToken}` };
   }
 
@@ -233,6 +233,15 @@ function normalUrl(text: string): string {
     throw new RollcallError('invalid', `'${text}' is not the address of a server, like http://127.0.0.1:8500`);
   }
   return `${url.origin}${url.pathname.replace(/\/$/, '')}`;
+}
+
+async function freshToken(source: Exclude<TokenSource, string>, refused: boolean): Promise<string> {
+  try {
+    return checkToken(await source({ refused }));
+  } catch (thrown) {
+    if (thrown instanceof RollcallError) throw thrown;
+    throw new RollcallError('no_token', `no token is to be had: ${String(thrown)}`, { cause: thrown });
+  }
 }
 
 function checkToken(token: string): string {

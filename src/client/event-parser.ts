@@ -11,7 +11,7 @@ export interface StreamEvent {
 }
 
 /** A line or an event that is longer is not from a Rollcall server. */
-export const MAX_EVENT_CHARACTERS = 16 * 1024 * 1024;
+const MAX_EVENT_CHARACTERS = 16 * 1024 * 1024;
 
 /** Reads one stream. What is cut off before the empty line that ends an event never counts, nor does its id. */
 export class EventParser {

@@ -7,8 +7,8 @@ import type { LiveLoad } from '../routing/live-load.ts';
 export interface LeaseOutcome {
   /** From sending it to the first octet of the reply, in milliseconds. */
   readonly latencyMs?: number;
-  /** It could not be sent, or the reply was an error of the instance. */
-  readonly failed?: boolean;
+  /** True: it could not be sent, or the reply was an error of the instance. False: it worked. Undefined: who knows. */
+  readonly failed?: boolean | undefined;
 }
 
 /** What is needed of a picked instance. */
@@ -49,11 +49,11 @@ export class Lease implements Picked {
   }
 
   /** The request has ended; only the first call counts. Without an outcome nothing is said of it. */
-  done({ latencyMs, failed = false }: LeaseOutcome = {}): void {
+  done({ latencyMs, failed = latencyMs === undefined ? undefined : false }: LeaseOutcome = {}): void {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#load?.end();
     if (latencyMs !== undefined && latencyMs >= 0) this.#load?.sample(latencyMs, performance.now(), failed);
-    this.#onDone?.(failed);
+    if (failed !== undefined) this.#onDone?.(failed);
   }
 }

@@ -88,9 +88,9 @@ export class Registration {
       for (let index: number | undefined; ; ) {
         try {
           const read = await this.#read(index, deadline.signal);
-          const instance = read?.instances.find(({ id }) => id === this.id);
+          const instance = read.instances.find(({ id }) => id === this.id);
           if (instance !== undefined && isAnswerable(instance.status)) return instance;
-          index = read?.index ?? 0;
+          index = read.index;
         } catch (thrown) {
           const error = toRollcallError(thrown);
           if (deadline.signal.aborted || !isTransient(error)) throw error;
@@ -300,7 +300,7 @@ export class Registration {
     });
   }
 
-  async #read(index: number | undefined, signal: AbortSignal): Promise<ServiceDocument | undefined> {
+  async #read(index: number | undefined, signal: AbortSignal): Promise<Pick<ServiceDocument, 'index' | 'instances'>> {
     const reply = await this.#parts.calls.call({
       path: `/v1/services/${encodeURIComponent(this.#spec.service)}`,
       query: { index, wait: index === undefined ? undefined : '30s' },
@@ -308,7 +308,8 @@ export class Registration {
       missing: 'unknown_service',
       signal,
     });
-    return reply.status === 404 ? undefined : (reply.body as ServiceDocument);
+    if (reply.status !== 404) return reply.body as ServiceDocument;
+    return { index: Number(reply.header('x-rollcall-index') ?? 0), instances: [] };
   }
 
   /** Do this when all that was begun before is done. */

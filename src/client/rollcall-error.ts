@@ -12,7 +12,8 @@ export interface RollcallErrorOptions {
 
 /**
  * Every error of this library is one. `code` is the server's (docs/errors.md), or one of the library's own, with status
- * 0: `unreachable`, `timeout`, `aborted`, `closed`, `bad_reply`, `no_instance`, `not_ready`, `invalid`, `listener_failed`.
+ * 0: `unreachable`, `timeout`, `aborted`, `closed`, `bad_reply`, `no_instance`, `not_ready`, `invalid`, `no_token`,
+ * `listener_failed`.
  */
 export class RollcallError extends Error {
   override readonly name = 'RollcallError';
@@ -39,7 +40,7 @@ export function toRollcallError(thrown: unknown): RollcallError {
 
 /** May the same call succeed later, without anybody changing what is sent? */
 export function isTransient({ code, status }: RollcallError): boolean {
-  if (status === 0) return ['unreachable', 'timeout', 'bad_reply'].includes(code);
+  if (status === 0) return ['unreachable', 'timeout', 'bad_reply', 'no_token'].includes(code);
   return status === 408 || status === 429 || (status >= 500 && status !== 501) || code === 'conflict';
 }
 

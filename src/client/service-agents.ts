@@ -139,7 +139,7 @@ class ServiceConnections {
       const timer = setTimeout(() => socket.destroy(new Error(`${lease.url()} does not answer`)), CONNECT_MS);
       const onEnd = (error?: Error | boolean): void => {
         this.#settle(socket, timer);
-        lease.done({ failed: !this.#isClosed });
+        lease.done(this.#isClosed ? {} : { failed: true });
         const why = error instanceof Error ? error : new RollcallError('closed', 'the connection was ended');
         if (!this.#isClosed && tried.length <= this.#parts.retries) void attempt(why);
         else fail(why);
@@ -157,7 +157,7 @@ class ServiceConnections {
         socket.off('error', onceEnded);
         socket.off('close', onceEnded);
         // A connection counts as a request under way for as long as it stands.
-        socket.once('close', () => lease.done());
+        socket.once('close', () => lease.done({ failed: false }));
         callback(null, socket);
       });
     };

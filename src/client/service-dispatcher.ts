@@ -18,6 +18,8 @@ export interface ServiceDispatcherOptions {
 type Dispatch = Dispatcher.Dispatch;
 type Controller = Dispatcher.DispatchController;
 
+/** How long an instance may take to accept a connection. */
+const CONNECT_MS = 3000;
 /** Methods that may be sent twice (RFC 9110 section 9.2.2), when they have no body to be sent twice. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
@@ -26,7 +28,7 @@ export function createServiceDispatcher(
   source: EndpointSource,
   options: ServiceDispatcherOptions,
 ): { dispatcher: Dispatcher; agent: Agent } {
-  const agent = new Agent({ keepAliveTimeout: 10_000, ...options.agent });
+  const agent = new Agent({ keepAliveTimeout: 10_000, connectTimeout: CONNECT_MS, ...options.agent });
   const dispatcher = agent.compose((dispatch) => (request, handler) => {
     const url = originOf(request);
     const host = url === undefined ? undefined : serviceHost(url.hostname, options.domains);

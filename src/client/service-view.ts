@@ -39,7 +39,9 @@ export interface ServiceViewOptions extends Pick<ClientOptions, 'silenceMs' | 'b
 interface Followed {
   readonly follower: Follower;
   readonly ready: Promise<void>;
+  /** As it was when somebody last asked. */
   state: AnsweringService | undefined;
+  isOutdated: boolean;
   /** By tags. */
   readonly pickers: Map<string, Picker>;
   timer: NodeJS.Timeout | undefined;
@@ -102,7 +104,10 @@ export class ServiceView {
       ...(silenceMs === undefined ? {} : { silenceMs }),
       ...(backOff === undefined ? {} : { backOff }),
       onError,
-      onChange: () => this.#changed(name),
+      // What is caught up with comes all at once, and then it is current.
+      onChange: ({ isCaughtUp }) => {
+        if (!isCaughtUp) this.#changed(name);
+      },
       onCurrent: () => this.#changed(name),
     });
     const ready = Promise.all([follower.ready, this.#learnAddress()]).then(
@@ -114,21 +119,31 @@ export class ServiceView {
       },
     );
     ready.catch(() => {});
-    this.#followed.set(name, { follower, ready, state: undefined, pickers: new Map(), timer: undefined });
+    this.#followed.set(name, {
+      follower,
+      ready,
+      state: undefined,
+      isOutdated: false,
+      pickers: new Map(),
+      timer: undefined,
+    });
     return ready;
   }
 
   /** Is a service followed, and was it read? Then picks need not wait. */
   isRead(service: string): boolean {
-    return this.#followed.get(service.toLowerCase())?.follower.isRead === true;
+    return this.#self !== undefined && this.#followed.get(service.toLowerCase())?.follower.isRead === true;
   }
 
   /** A service as it is now; undefined when it is not known, or not followed. */
   service(name: string): AnsweringService | undefined {
-    return this.#followed.get(name.toLowerCase())?.state;
+    const lower = name.toLowerCase();
+    const followed = this.#followed.get(lower);
+    if (followed?.isOutdated) this.#build(lower, followed);
+    return followed?.state;
   }
 
-  /** Hear of every service of which something changed; returns the way to stop. Listeners must not throw. */
+  /** Hear of every service of which something changed; returns the way to stop. */
   onChange(listener: (service: string) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -149,7 +164,7 @@ export class ServiceView {
     const name = service.toLowerCase();
     const followed = this.#followed.get(name);
     if (followed === undefined) throw new RollcallError('not_ready', `'${name}' is not followed by this view`);
-    if (followed.state === undefined) {
+    if (this.service(name) === undefined) {
       if (followed.follower.isRead) return undefined;
       throw new RollcallError('not_ready', `'${name}' was not read yet`);
     }
@@ -211,45 +226,62 @@ export class ServiceView {
 
   async #learnAddress(): Promise<void> {
     this.#selfAddress = await this.#options.address();
-    this.#self = undefined;
+    this.#self = askerOf(this.#selfAddress);
   }
 
   #changed(name: string): void {
     const followed = this.#followed.get(name);
     if (followed === undefined || this.#isClosed) return;
     this.#update(name, followed);
-    this.#watchReadings(name, followed);
+    if (followed.timer === undefined) this.#watchReadings(name, followed);
   }
 
   #update(name: string, followed: Followed): void {
+    followed.isOutdated = true;
+    for (const picker of followed.pickers.values()) picker.changed();
+    for (const listener of this.#listeners) {
+      try {
+        listener(name);
+      } catch (thrown) {
+        this.#options.onError(new RollcallError('listener_failed', `a listener failed: ${thrown}`, { cause: thrown }));
+      }
+    }
+  }
+
+  /** Many changes may come between two looks. */
+  #build(name: string, followed: Followed): void {
     const before = followed.state;
+    followed.isOutdated = false;
     const record = followed.follower.records.get(name);
     followed.state = record === undefined ? undefined : answeringService(name, record);
     for (const id of before?.instances.keys() ?? []) {
       if (!followed.state?.instances.has(id) && this.#loads.get(id)?.inFlight === 0) this.#loads.delete(id);
     }
-    for (const picker of followed.pickers.values()) picker.changed();
-    for (const listener of this.#listeners) listener(name);
   }
 
   #watchReadings(name: string, followed: Followed): void {
-    clearTimeout(followed.timer);
-    followed.timer = undefined;
-    if (followed.state === undefined || !goesByReadings(followed.state)) return;
     followed.timer = setTimeout(
-      () => {
-        followed.follower
-          .refresh(name)
-          .then(
-            () => this.#isClosed || this.#update(name, followed),
-            // The follower will tell, if it is more than this.
-            () => {},
-          )
-          .finally(() => this.#isClosed || this.#watchReadings(name, followed));
-      },
+      () => void this.#readReadings(name, followed),
       READINGS_MS * (0.75 + systemRandom.next() / 2),
     );
     followed.timer.unref();
+  }
+
+  async #readReadings(name: string, followed: Followed): Promise<void> {
+    const state = this.service(name);
+    if (state !== undefined && goesByReadings(state)) {
+      // The follower will tell of what goes wrong, if it is more than this.
+      const isRead = await followed.follower.refresh(name).then(
+        () => true,
+        () => false,
+      );
+      if (isRead && !this.#isOver) this.#update(name, followed);
+      if (!this.#isOver) this.#watchReadings(name, followed);
+    } else followed.timer = undefined;
+  }
+
+  get #isOver(): boolean {
+    return this.#isClosed || this.#calls.closed.aborted;
   }
 }
 

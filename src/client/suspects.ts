@@ -14,7 +14,8 @@ export class Suspects {
     const before = this.#until.get(id);
     // Of many requests at once the first one tells it all.
     if (before !== undefined && nowMs < before.untilMs) return;
-    const times = (before?.times ?? 0) + 1;
+    const isRecent = before !== undefined && nowMs < before.untilMs + MOST_MS;
+    const times = isRecent ? before.times + 1 : 1;
     this.#until.delete(id);
     if (this.#until.size >= MAX_SUSPECTS) this.#until.delete(this.#until.keys().next().value!);
     this.#until.set(id, { untilMs: nowMs + Math.min(MOST_MS, FIRST_MS * 2 ** (times - 1)), times });

@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { seededRandom } from '../../src/base/random.ts';
 import { createClient, type RollcallClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/client-options.ts';
 import type { ServiceView } from '../../src/client/service-view.ts';
 import type { ServiceSource } from '../../src/gateway/service-source.ts';
+import type { AnsweringService } from '../../src/registry/member.ts';
+import { routesInForce } from '../../src/routing/rollout.ts';
 import { type ApiServer, openApiServer } from '../support/api-server.ts';
 import { CutProxy } from '../support/cut-proxy.ts';
 import { until } from '../support/until.ts';
@@ -40,6 +44,17 @@ function picks(
     lease.done();
   }
   return counts;
+}
+
+/** What picks are made of. */
+function answered(service: AnsweringService | undefined) {
+  const { routes: _routes, steps: _steps, guard: _guard, ...policy } = service?.policy ?? {};
+  const routes = service === undefined ? [] : routesInForce(service);
+  const instances = [...(service?.instances ?? [])].map(([id, { instance, status, lastAnswerableMs, warmth }]) => {
+    const { address, port, ports, tags, meta, weight, zone, ttlSeconds } = instance;
+    return [id, { address, port, ports, tags, meta, weight, zone, ttlSeconds, status, lastAnswerableMs, warmth }];
+  });
+  return { policy, routes, instances: Object.fromEntries(instances) };
 }
 
 describe('a view', () => {
@@ -111,6 +126,46 @@ describe('a view', () => {
     await server.call('POST', '/v1/services/cart/rollout', { action: 'rollback' });
     await until('the way back', () => view.service('cart')?.policy?.routes?.[0]?.percent === 0);
     assert.equal(share(), 0);
+  });
+
+  it('has of a service what the server picks by, whatever happens to it', async (t) => {
+    const server = await openServer(t);
+    const view = openClient(t, server.url).view('cart');
+    await view.ready;
+    const random = seededRandom(5);
+    const match = { tags: ['v2'] };
+    const policies: readonly object[] = [
+      { strategy: 'weighted', warningWeight: 0.5, ttl: '3s', minHealthyFraction: 0.4, whenAllUnhealthy: 'last-known' },
+      { routes: [{ match, percent: 7, sticky: true, client: ['10.0.0.0/8'] }], tiers: [{ match, spillBelow: 0.5 }] },
+      {
+        routes: [{ match }],
+        steps: [
+          { route: 0, percent: 10, for: '1h' },
+          { route: 0, percent: 60 },
+        ],
+        guard: {},
+      },
+      { affinity: { by: 'zone', mode: 'pin' }, slowStart: '1h' },
+    ];
+    for (let round = 0; round < 20; round++) {
+      for (let i = 0; i < 10; i++) {
+        const id = `c${random.below(6)}`;
+        const tags = random.below(2) === 0 ? ['v2'] : [];
+        const initial = ['passing', 'warning', 'critical'][random.below(3)];
+        const about = { tags, weight: random.below(9), zone: `z${random.below(2)}`, meta: { round: `${round}` } };
+        const what = random.below(8);
+        if (what < 5) await put(server, id, { ...about, checks: [{ type: 'heartbeat', initial }] });
+        else if (what === 5) await server.call('POST', `/v1/instances/${id}/drain`);
+        else if (what === 6) await server.call('DELETE', `/v1/instances/${id}`);
+        else await server.call('PUT', '/v1/services/cart/policy', policies[random.below(policies.length)]);
+        await server.call('POST', '/v1/services/cart/rollout', { action: ['restart', 'rollback'][random.below(2)] });
+      }
+      // Steps are also taken back by themselves, a moment later: what counts is that both come to the same.
+      const states = () => [view.service('cart'), server.registry.service('cart')].map(answered);
+      await until('both are the same', () => isDeepStrictEqual(...(states() as [object, object]))).catch(() => {});
+      const [seen, there] = states();
+      assert.deepEqual(seen, there, `round ${round}`);
+    }
   });
 
   it('keeps a client by its key', async (t) => {
