@@ -18,6 +18,7 @@ import type { GatewayRoute, GatewaySettings } from './gateway-settings.ts';
 import type { InstanceLoad } from './instance-load.ts';
 import type { Intake } from './intake.ts';
 import { dropLeftover } from './leftover-body.ts';
+import { List } from './listed.ts';
 import { Outliers, type OutlierVerdict } from './outliers.ts';
 import { type Refusal, refuse, statusOf } from './refusal.ts';
 import { RequestHead } from './request-head.ts';
@@ -56,7 +57,7 @@ export class Gateway {
   readonly #clock: Clock;
   readonly #outliers: Outliers;
   readonly #services = new Map<string, Service>();
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new List<Exchange>();
   readonly #upgrades: Upgrades;
   readonly #stopListening: () => void;
   readonly #host: ExchangeHost;
@@ -209,7 +210,7 @@ export class Gateway {
   async #closeExchanges(graceMs: number): Promise<void> {
     if (this.#exchanges.size === 0) return;
     const cutOff = this.#clock.after(graceMs, () => {
-      for (const exchange of this.#exchanges) exchange.cut();
+      for (const exchange of this.#exchanges.all()) exchange.cut();
     });
     await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
     cutOff.cancel();
