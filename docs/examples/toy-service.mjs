@@ -2,8 +2,9 @@
 //
 // Plain Node, nothing to install:
 //   SERVICE_NAME=cart-service SERVICE_ADDRESS=127.0.0.2 SERVICE_PORT=8081 node docs/examples/toy-service.mjs
-// ROLLCALL_HTTP and ROLLCALL_TOKEN say where Rollcall is and how to be let in. POST /break makes the health check
-// fail, POST /mend makes it pass again.
+// ROLLCALL_HTTP and ROLLCALL_TOKEN say where Rollcall is and how to be let in. With SERVICE_VERSION it has that as a tag
+// and in its metadata, with its process id, as rolling-deploy.mjs wants it. POST /break makes the health check fail,
+// POST /mend makes it pass again.
 
 import { createServer } from 'node:http';
 import { hostname, networkInterfaces } from 'node:os';
@@ -11,6 +12,7 @@ import { hostname, networkInterfaces } from 'node:os';
 const rollcall = process.env.ROLLCALL_HTTP ?? 'http://127.0.0.1:8500';
 const token = process.env.ROLLCALL_TOKEN;
 const service = process.env.SERVICE_NAME ?? 'toy-service';
+const version = process.env.SERVICE_VERSION;
 const address = process.env.SERVICE_ADDRESS ?? ownAddress();
 const RETRY_MS = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
@@ -23,7 +25,9 @@ const server = createServer((request, response) => {
   if (request.method === 'POST' && request.url === '/mend') healthy = true;
   const isProbe = request.url === '/health';
   response.writeHead(isProbe && !healthy ? 503 : 200, { 'content-type': 'text/plain' });
-  response.end(isProbe ? `${healthy ? 'well' : 'unwell'}\n` : `${service} at ${address}\n`);
+  response.end(
+    isProbe ? `${healthy ? 'well' : 'unwell'}\n` : `${service}${version ? ` ${version}` : ''} at ${address}\n`,
+  );
 });
 
 server.listen(Number(process.env.SERVICE_PORT ?? 0), address, async () => {
@@ -39,6 +43,7 @@ async function register(id, port) {
   const instance = {
     address,
     port,
+    ...(version && { tags: [version], meta: { version, pid: String(process.pid) } }),
     checks: [{ id: 'health', type: 'http', url: `http://${address}:${port}/health`, interval: '2s', timeout: '1s' }],
   };
   while (!stopping) {
@@ -58,8 +63,8 @@ async function signOff(id) {
   if (stopping) return;
   stopping = true;
   await call('DELETE', `/v1/instances/${id}`).catch((error) => console.error(`not deregistered: ${error.message}`));
+  // What is under way is finished.
   server.close();
-  server.closeAllConnections();
 }
 
 async function call(method, path, body) {
@@ -73,7 +78,9 @@ async function call(method, path, body) {
     signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  // Whoever deploys may have deregistered it already.
+  const isGone = method === 'DELETE' && response.status === 404;
+  if (!response.ok && !isGone) throw new Error(`${method} ${path}: ${response.status} ${text}`);
 }
 
 /** The first IPv4 address that others can reach; loopback on a machine without a network. */

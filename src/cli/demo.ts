@@ -1,16 +1,16 @@
 // demo.ts -- `rollcall demo`: a server with three toy instances whose health can be broken and mended
 
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { CodedError, errorMessage, LocatedError } from '../base/errors.ts';
 import { type Endpoint, formatEndpoint } from '../base/ip.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { TYPE } from '../dns/codes.ts';
-import type { Shell } from './client-command.ts';
+import { integerOption, type Shell } from './client-command.ts';
+import { freeOrAny } from './demo-ports.ts';
 import { ApiClient } from './http-client.ts';
 import { printable } from './output.ts';
 import { runServer } from './serve.ts';
@@ -24,7 +24,12 @@ const ASK_EVERY_MS = 1000;
 interface DemoOptions {
   readonly dns?: string;
   readonly http?: string;
+  readonly gateway?: string | true;
+  readonly seconds?: number;
 }
+
+const GATEWAY_SECONDS = 60;
+const MAX_SECONDS = 3600;
 
 /** Add the command. */
 export function addDemoCommand(program: Command, shell: Shell): void {
@@ -33,12 +38,26 @@ export function addDemoCommand(program: Command, shell: Shell): void {
     .description('run a server with three toy instances to break and mend')
     .option('--dns <address:port>', 'where DNS listens (default: 127.0.0.1:8600, when it is free)')
     .option('--http <address:port>', 'where HTTP listens (default: 127.0.0.1:8500, when it is free)')
+    .option(
+      '--gateway [address:port]',
+      'instead: a canary and rolling deploys behind a gateway (default: 127.0.0.1:8080, when it is free)',
+    )
+    .option('--seconds <n>', 'about how long that takes (default: 60)', integerOption(1, MAX_SECONDS))
     .action((options: DemoOptions) => demo(options, shell));
 }
 
-async function demo(options: DemoOptions, { terminal }: Shell): Promise<void> {
+async function demo(options: DemoOptions, shell: Shell): Promise<void> {
+  const { terminal } = shell;
+  const { gateway, seconds = GATEWAY_SECONDS } = options;
+  if (gateway === undefined && options.seconds !== undefined) {
+    throw new CodedError('usage', '--seconds goes with --gateway only');
+  }
   const dns = options.dns ?? (await freeOrAny(8600, terminal));
   const http = options.http ?? (await freeOrAny(8500, terminal));
+  if (gateway !== undefined) {
+    const { demoGateway } = await import('./demo-gateway.ts');
+    return await demoGateway({ dns, http, gateway, seconds }, shell);
+  }
   const { config, problems } = loadConfig({
     file: false,
     env: {
@@ -82,22 +101,6 @@ ${list}
   curl http://${formatEndpoint(api)}/v1/services/${SERVICE}
 
 `;
-}
-
-/** The port on 127.0.0.1 when nothing listens there, else any free one, which is said. */
-async function freeOrAny(port: number, terminal: Terminal): Promise<string> {
-  try {
-    const tcp = createServer().listen(port, '127.0.0.1');
-    await once(tcp, 'listening');
-    await new Promise((resolve) => tcp.close(resolve));
-    const udp = createSocket('udp4').bind(port, '127.0.0.1');
-    await once(udp, 'listening');
-    udp.close();
-    return `127.0.0.1:${port}`;
-  } catch {
-    terminal.out(`port ${port} of 127.0.0.1 is taken: another one is used\n`);
-    return '127.0.0.1:0';
-  }
 }
 
 /** A small HTTP service with a health of its own. */
