@@ -45,6 +45,7 @@ const HOUSE: House = {
     'src/main.ts',
     'src/shard.ts',
     'src/stores/verifier.ts',
+    'src/cli/demo-gateway-cart.ts',
     'src/client/client.ts',
     'src/gateway/middleware.ts',
   ],

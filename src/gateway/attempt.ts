@@ -8,6 +8,8 @@ import type { Connection, Upstream } from './upstream.ts';
 /** Whoever made the attempt hears of one of `attemptFailed` and `attemptEnded`, or has cancelled it. */
 export interface AttemptListener {
   informed(status: number, raw: readonly Buffer[]): void;
+  /** Can the client be told this status? */
+  canReplyWith(status: number): boolean;
   /** The head of the reply. `false`: its body is to be thrown away. */
   replied(attempt: Attempt, status: number, raw: readonly Buffer[], phrase: string): boolean;
   /** False: no more before `resume`. */
@@ -35,6 +37,7 @@ export class Attempt {
   /** Octets of the request may have been sent. */
   isSent = false;
   hasReply = false;
+  #status = 0;
   readonly #connection: Connection;
   readonly #listener: AttemptListener;
   #resume: (() => void) | undefined;
@@ -94,7 +97,11 @@ export class Attempt {
       this.#listener.informed(status, raw);
       return true;
     }
+    // It is an error of the attempt: nothing of the reply has gone to the client yet.
+    if (hasOtherCoding(raw)) throw new Error('the reply has another transfer coding than chunked');
+    if (!this.#listener.canReplyWith(status)) throw new Error(`a reply cannot have the status ${status}`);
     this.hasReply = true;
+    this.#status = status;
     this.#resume = resume;
     if (!this.#listener.replied(this, status, raw, phrase)) this.#discarded = 0;
     return true;
@@ -115,7 +122,9 @@ export class Attempt {
 
   onError(error: Error): void {
     if (!this.#end(true) || this.#discarded >= 0) return;
-    this.#listener.attemptFailed(this, error);
+    // A 304 may say how long the body would be (RFC 9110 section 8.6). undici waits for that body.
+    if (isBodiless(this.#status) && codeOf(error) === LENGTH_MISMATCH) this.#listener.attemptEnded(this, []);
+    else this.#listener.attemptFailed(this, error);
   }
 
   #end(isBroken: boolean): boolean {
@@ -129,7 +138,30 @@ export class Attempt {
 
 /** The instance or the way to it broke the connection, perhaps because it was idle for too long. */
 export function isReset(error: Error): boolean {
-  return RESETS.has((error as NodeJS.ErrnoException).code ?? '');
+  return RESETS.has(codeOf(error));
 }
 
 const RESETS = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET']);
+const LENGTH_MISMATCH = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+
+function codeOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
+}
+
+function isBodiless(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+const TRANSFER_ENCODING = 'transfer-encoding';
+
+/** undici undoes `chunked` alone, whatever else is said: the rest would be taken for the content. */
+function hasOtherCoding(raw: readonly Buffer[]): boolean {
+  let codings = 0;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i]!;
+    if (name.length !== TRANSFER_ENCODING.length || name.toString('latin1').toLowerCase() !== TRANSFER_ENCODING)
+      continue;
+    if (++codings > 1 || raw[i + 1]!.toString('latin1').toLowerCase() !== 'chunked') return true;
+  }
+  return false;
+}

@@ -13,19 +13,22 @@ import type { ExchangeRecord } from './exchange-record.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { type Intake, recordOf } from './intake.ts';
 import { dropLeftover } from './leftover-body.ts';
+import type { Listed } from './listed.ts';
 import { outcomeOf, type RequestOutcome } from './outliers.ts';
 import { type Response, refuse, statusOf } from './refusal.ts';
+import { closeWithConnection, isInLine } from './reply-line.ts';
 import { type BodyListener, RequestBody } from './request-body.ts';
 import type { RequestHead } from './request-head.ts';
 import { HOST_VALUE } from './request-headers.ts';
 import type { QueuePlace, Waiting } from './request-queue.ts';
-import { replyHeaders, serverTiming } from './response-headers.ts';
+import { isFinalStatus, replyHeaders, serverTiming } from './response-headers.ts';
 import { Retries } from './retries.ts';
 import type { Picked } from './route-run.ts';
 
 export type Request = IncomingMessage | Http2ServerRequest;
 
-export class Exchange implements AttemptListener, BodyListener, Waiting, Timed {
+export class Exchange implements AttemptListener, BodyListener, Listed, Waiting, Timed {
+  index = -1;
   dueMs = 0;
   earlier: Timed | undefined;
   later: Timed | undefined;
@@ -61,6 +64,7 @@ export class Exchange implements AttemptListener, BodyListener, Waiting, Timed {
     this.#retries = new Retries(start.run, start.asker, start.head.method, this.#hasBody);
     response.on('close', () => this.#closed());
     response.on('error', ignore);
+    if (isInLine(response)) closeWithConnection(response, request.socket);
   }
 
   begin(): void {
@@ -152,6 +156,10 @@ export class Exchange implements AttemptListener, BodyListener, Waiting, Timed {
 
   informed(status: number, raw: readonly Buffer[]): void {
     if (status === 103 && this.#start.head.protocol !== 'HTTP/1.0') this.#reply.hints(raw);
+  }
+
+  canReplyWith(status: number): boolean {
+    return isFinalStatus(status) || this.#start.head.protocol !== 'HTTP/2';
   }
 
   replied(attempt: Attempt, status: number, raw: readonly Buffer[], phrase: string): boolean {
@@ -260,7 +268,9 @@ export class Exchange implements AttemptListener, BodyListener, Waiting, Timed {
 
   #wasIdle(): void {
     this.#idle = undefined;
-    if (this.#reply.hasBegun) this.#cutReply('upstream_timeout');
+    // It is not the client that holds it up, but the reply before it.
+    if (isInLine(this.#response)) this.#watchIdle();
+    else if (this.#reply.hasBegun) this.#cutReply('upstream_timeout');
     else if (this.#body?.isHeld) this.#refuse('upstream_timeout', 'the instance does not take the body', true);
     else this.#refuse('request_timeout', 'the body of the request did not arrive in time', true);
   }
@@ -282,6 +292,7 @@ export class Exchange implements AttemptListener, BodyListener, Waiting, Timed {
       timing: isTimed ? serverTiming(nowMs - beganMs, this.#upstreamMs, this.#attempts) : undefined,
       setCookie: asker.setCookie,
       takesTrailers: takesTrailers(head, status),
+      omitsLength: omitsLength(head, status),
     });
     if (host.isClosing && head.protocol !== 'HTTP/2') headers.push('Connection', 'close');
     return headers;
@@ -352,6 +363,11 @@ function isClosed(request: Request): boolean {
 function takesTrailers({ protocol, method }: RequestHead, status: number): boolean {
   if (protocol === 'HTTP/2') return true;
   return protocol === 'HTTP/1.1' && method !== 'HEAD' && status !== 204 && status !== 304;
+}
+
+/** Node leaves out the body of a 205 in HTTP/2 only. */
+function omitsLength({ protocol }: RequestHead, status: number): boolean {
+  return status === 204 || (status === 205 && protocol === 'HTTP/2');
 }
 
 /** undici does not even begin with what is no valid request. */

@@ -6,7 +6,7 @@
 /** Passed on as it is. */
 export const PLAIN = 0;
 /** For this connection only (RFC 9110 section 7.6.1), or for a proxy only: dropped. */
-export const HOP = 1;
+const HOP = 1;
 export const HOST = 2;
 export const CONNECTION = 3;
 export const TE = 4;

@@ -13,6 +13,8 @@ export interface ReplyAdditions {
   readonly setCookie: string | undefined;
   /** A reply of HTTP/1.1 that has a body, or any of HTTP/2. Node throws at `Trailer` in others. */
   readonly takesTrailers: boolean;
+  /** The status has no body, and must not say how long it is (RFC 9110 section 8.6). */
+  readonly omitsLength?: boolean;
 }
 
 const PLAIN = 0;
@@ -87,6 +89,7 @@ export function replyHeaders(raw: readonly (string | Buffer)[], additions: Reply
     else if (kind === DROPPED || !isSound(name, value)) continue;
     else if (kind === TRAILER) trailer = trailer === undefined ? value : `${trailer}, ${value}`;
     else {
+      if (kind === CONTENT_LENGTH && additions.omitsLength) continue;
       hasLength ||= kind === CONTENT_LENGTH;
       headers.push(name, value);
     }

@@ -66,6 +66,7 @@ describe('the headers of a reply', () => {
 
   it('announce no trailers to those who get none', () => {
     assert.deepEqual(replyHeaders(['Trailer', 'X'], { ...OWN, takesTrailers: false }), OWN_HEADERS);
+    assert.deepEqual(replyHeaders(['Content-Length', '5'], { ...OWN, omitsLength: true }), OWN_HEADERS);
   });
 
   it('are added to', () => {
