@@ -27,8 +27,12 @@ export class HttpConnection {
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     const replies = this.#replies;
     if (this.isRefused || this.isEnding) return false;
-    while (replies.length > 0 && isOver(replies[0]!)) replies.shift();
-    replies.push(response);
+    // Mostly there is one, and it is over: to shift and push would make a new array inside for every request.
+    if (replies.length === 1 && isOver(replies[0]!)) replies[0] = response;
+    else {
+      while (replies.length > 0 && isOver(replies[0]!)) replies.shift();
+      replies.push(response);
+    }
     this.#request = request;
     this.#leftoverSinceMs = undefined;
     return true;
