@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { ExchangeRecord } from './exchange-record.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
+import type { RequestHead } from './request-head.ts';
 import type { RouteRun } from './route-run.ts';
 
 export interface WithHead {
@@ -29,6 +30,11 @@ export class ExchangeHost {
     this.clock = clock;
     this.wantsRecords = wantsRecords;
     this.ended = ended;
+  }
+
+  /** Is a client told what took how long? */
+  isTimed({ wantsTiming }: Pick<RequestHead, 'wantsTiming'>): boolean {
+    return this.serverTiming === 'always' || (this.serverTiming === 'asked' && wantsTiming);
   }
 
   /** Send the head without waiting for the body, unless there is some at the end of this turn. */

@@ -285,11 +285,10 @@ export class Exchange implements AttemptListener, BodyListener, Listed, Waiting,
   #headers(status: number, raw: readonly Buffer[], nowMs: number): string[] {
     const { head, forwarded, asker, beganMs } = this.#start;
     const host = this.#host;
-    const isTimed = host.serverTiming === 'always' || (host.serverTiming === 'asked' && head.wantsTiming);
     const headers = replyHeaders(raw, {
       requestId: forwarded.requestId,
       pseudonym: host.pseudonym,
-      timing: isTimed ? serverTiming(nowMs - beganMs, this.#upstreamMs, this.#attempts) : undefined,
+      timing: host.isTimed(head) ? serverTiming(nowMs - beganMs, this.#upstreamMs, this.#attempts) : undefined,
       setCookie: asker.setCookie,
       takesTrailers: takesTrailers(head, status),
       omitsLength: omitsLength(head, status),

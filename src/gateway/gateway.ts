@@ -103,12 +103,8 @@ export class Gateway {
     try {
       checkSanity(request);
       head = new RequestHead(request);
-      const match = this.#table.find(head);
-      if (match === undefined) {
-        if (next === undefined) throw new CodedError('no_route', 'no route is for this request');
-        next();
-        return;
-      }
+      const match = this.#match(head, next);
+      if (match === undefined) return;
       const exchange = new Exchange(this.#host, request, response, this.#take(request, head, match, beganMs));
       this.#exchanges.add(exchange);
       exchange.begin();
@@ -124,12 +120,8 @@ export class Gateway {
     try {
       checkSanity(request);
       head = new RequestHead(request);
-      const match = this.#table.find(head);
-      if (match === undefined) {
-        if (next === undefined) throw new CodedError('no_route', 'no route is for this request');
-        next();
-        return;
-      }
+      const match = this.#match(head, next);
+      if (match === undefined) return;
       const intake = this.#take(request, head, match, beganMs);
       const exchange = this.#upgrades.open(request, head, socket, early);
       const start = { ...intake, request, socket, exchange };
@@ -214,6 +206,15 @@ export class Gateway {
     });
     await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
     cutOff.cancel();
+  }
+
+  /** The route; undefined: there is none, and `next` was called. Throws CodedError `no_route` when that is not given. */
+  #match(head: RequestHead, next: (() => void) | undefined): RouteMatch | undefined {
+    const match = this.#table.find(head);
+    if (match !== undefined) return match;
+    if (next === undefined) throw new CodedError('no_route', 'no route is for this request');
+    next();
+    return undefined;
   }
 
   /** Throws CodedError when the request cannot be let in. */

@@ -2,8 +2,8 @@
 
 import { parseEndpoint, parseIp } from '../base/ip.ts';
 import type { InputObject } from '../registry/input.ts';
-import { readTexts, shorten } from '../registry/input-forms.ts';
-import { isHostName, portNameProblem, serviceProblem, tagProblem } from '../registry/label.ts';
+import { readTags, readTexts, shorten } from '../registry/input-forms.ts';
+import { isHostName, portNameProblem, serviceProblem } from '../registry/label.ts';
 import { DEFAULT_IDLE_TIMEOUT_MS, DEFAULT_TIMEOUT_MS } from './gateway-defaults.ts';
 import type { GatewayRoute, StickyBy } from './gateway-settings.ts';
 import { type AuthorityField, readLimits, readOutliers, readRetries, readUpstreamTls } from './read-upstream.ts';
@@ -13,7 +13,6 @@ const MAX_PATH = 1024;
 const MAX_HEADERS = 16;
 const MAX_HEADER_VALUE = 1024;
 /** As many as an instance may have. */
-const MAX_TAGS = 64;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Browsers keep no cookie longer. */
@@ -124,16 +123,6 @@ function readHeaders(input: InputObject): Readonly<Record<string, string>> {
     headers.set(key, value);
   }
   return Object.fromEntries(headers);
-}
-
-function readTags(input: InputObject): readonly string[] {
-  const tags = new Set<string>();
-  for (const [index, each] of (input.list('tags', MAX_TAGS) ?? []).entries()) {
-    const problem = typeof each === 'string' ? tagProblem(each) : 'must be a string';
-    if (problem !== undefined) input.fail(`tags[${index}]`, problem);
-    else tags.add((each as string).toLowerCase());
-  }
-  return [...tags];
 }
 
 function readSticky(input: InputObject): StickyBy | undefined {

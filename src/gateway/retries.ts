@@ -7,7 +7,8 @@ import { type Attempt, isReset } from './attempt.ts';
 import type { Picked, RouteRun } from './route-run.ts';
 import type { StickyAsker } from './sticky.ts';
 
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** Methods that may be sent twice (RFC 9110 section 9.2.2), of those that are passed on. */
+export const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 /** Instances that may be tried in vain: connections that come to nothing cost neither retries nor budget. */
 const MAX_UNREACHED = 5;
 /** A connection that breaks so soon after it was used again had been closed by the instance. */

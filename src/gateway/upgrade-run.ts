@@ -164,13 +164,12 @@ export class UpgradeRun implements UpgradeListener, Waiting {
 
   #additions(): ReplyAdditions {
     const { head, forwarded, asker, beganMs } = this.#start;
-    const nowMs = this.#host.clock.monotonicMs();
-    const { serverTiming: when, pseudonym } = this.#host;
-    const isTimed = when === 'always' || (when === 'asked' && head.wantsTiming);
+    const host = this.#host;
+    const nowMs = host.clock.monotonicMs();
     return {
       requestId: forwarded.requestId,
-      pseudonym,
-      timing: isTimed ? serverTiming(nowMs - beganMs, nowMs - this.#attemptMs, this.#attempts) : undefined,
+      pseudonym: host.pseudonym,
+      timing: host.isTimed(head) ? serverTiming(nowMs - beganMs, nowMs - this.#attemptMs, this.#attempts) : undefined,
       setCookie: asker.setCookie,
       takesTrailers: false,
     };

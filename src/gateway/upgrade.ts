@@ -12,6 +12,7 @@ import { CodedError } from '../base/errors.ts';
 import { IdleWatch } from './idle-watch.ts';
 import type { RequestHead } from './request-head.ts';
 import { isFinalStatus, type ReplyAdditions, reasonPhrase, replyHeaders } from './response-headers.ts';
+import { IDEMPOTENT } from './retries.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
 import { plainReply } from './upgrade-reply.ts';
 import { tlsOptions, type UpstreamPlace } from './upstream.ts';
@@ -44,7 +45,6 @@ export interface UpgradeListener {
 }
 
 const MAX_HEADER_BYTES = 65_536;
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 /** Instances are spoken HTTP/1.1 to. A client that offers to go to HTTP/2 is answered in what it speaks already. */
 const NOT_OFFERED = /^h(?:2c?|ttp\/2(?:\.0)?)$/i;
 

@@ -1,9 +1,11 @@
-// input-forms.ts -- forms of values that several readers of input share: sections, lists of texts, networks
+// input-forms.ts -- forms of values that several readers of input share: sections, lists of texts, tags, networks
 
 import { type IpPrefix, parseNetwork } from '../base/ip.ts';
 import { InputObject } from './input.ts';
+import { tagProblem } from './label.ts';
 
 const MAX_LIST = 1000;
+const MAX_TAGS = 64;
 
 /** A section, empty where it is not stated; a section of the wrong type is noted and counts as empty. */
 export function section(parent: InputObject, key: string): InputObject {
@@ -36,4 +38,15 @@ export function readNetworks(input: InputObject, key: string): readonly IpPrefix
 /** The beginning of a text that somebody else wrote, for a message. */
 export function shorten(text: string): string {
   return text.length <= 64 ? text : `${text.slice(0, 61)}...`;
+}
+
+/** `tags`: lower case, each once; none where they are not stated. */
+export function readTags(input: InputObject): readonly string[] {
+  const tags = new Set<string>();
+  for (const [index, each] of (input.list('tags', MAX_TAGS) ?? []).entries()) {
+    const problem = typeof each === 'string' ? tagProblem(each) : 'must be a string';
+    if (problem !== undefined) input.fail(`tags[${index}]`, problem);
+    else tags.add((each as string).toLowerCase());
+  }
+  return [...tags];
 }

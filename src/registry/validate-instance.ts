@@ -3,8 +3,9 @@
 import { anyPrefixContains, type IpAddress, isUnspecified, parseIp, parseNetwork } from '../base/ip.ts';
 import type { CheckSpec } from '../health/check-spec.ts';
 import { Findings, InputObject } from './input.ts';
+import { readTags } from './input-forms.ts';
 import type { Instance, NamedPort } from './instance.ts';
-import { checkIdProblem, idProblem, isHostName, portNameProblem, serviceProblem, tagProblem } from './label.ts';
+import { checkIdProblem, idProblem, isHostName, portNameProblem, serviceProblem } from './label.ts';
 import { type CheckDefaults, readCheck } from './validate-check.ts';
 
 /** What validation has to know of the rest of the configuration. */
@@ -14,7 +15,6 @@ export interface InstanceRules {
   readonly domains: readonly string[];
 }
 
-const MAX_TAGS = 64;
 const MAX_PORTS = 32;
 /** The most checks of one instance. */
 export const MAX_CHECKS = 32;
@@ -155,16 +155,6 @@ function readMeta(input: InputObject): Readonly<Record<string, string>> {
   const octets = Object.entries(meta).reduce((sum, [key, value]) => sum + Buffer.byteLength(`${key}=${value}`) + 1, 0);
   if (octets > MAX_META_OCTETS) input.fail('meta', `has ${octets} octets in all (at most ${MAX_META_OCTETS})`);
   return meta;
-}
-
-function readTags(input: InputObject): string[] {
-  const tags = new Set<string>();
-  for (const [index, each] of (input.list('tags', MAX_TAGS) ?? []).entries()) {
-    const problem = typeof each === 'string' ? tagProblem(each) : 'must be a string';
-    if (problem !== undefined) input.fail(`tags[${index}]`, problem);
-    else tags.add((each as string).toLowerCase());
-  }
-  return [...tags];
 }
 
 function readOptional(input: InputObject): Pick<Instance, 'zone' | 'ttlSeconds' | 'leaseTtlMs' | 'warmupMs'> {

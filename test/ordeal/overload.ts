@@ -1,26 +1,24 @@
 // overload.ts -- three times what the server can answer, and a burst at once: what it answers, and when it is itself again
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { runDnsperf } from '../bench/dnsperf.ts';
 import type { BuiltServer } from '../support/built-server.ts';
 import { holdToShare } from '../support/cpu-quota.ts';
 import { normalMs, type OverloadResult, overload as overloadOf } from '../support/overload.ts';
-import { LOAD_CORE, startSiegeServer } from '../support/siege-server.ts';
+import { startSiegeServer } from '../support/siege-server.ts';
 import { findTool } from '../support/tools.ts';
 import type { OrdealRow, Scope } from './ordeal-result.ts';
+import { peakOf } from './peak.ts';
 
 const SHARE_OF_CORE = 0.25;
 const TIMES_PEAK = 3;
 const SECONDS = 20;
-const PEAK_SECONDS = 10;
 const BURST_PER_SECOND = 200_000;
 const PROMISED = { goodput: 0.8, normalWithinMs: 1000 };
 const NAMES = ['cart-service.service.local.', 'web.service.local.', 'ns.example.test.'];
+const PEAK_QUESTIONS = NAMES.map((name) => `${name} A`);
 
 export async function overload(scope: Scope): Promise<OrdealRow[]> {
   const { server, how } = await heldServer(scope);
-  const peak = await peakOf(server);
+  const peak = await peakOf(server, PEAK_QUESTIONS);
   const questions = NAMES.map((name) => `${name} A edns`);
   const result = await overloadOf(scope, server, { questions, perSecond: peak * TIMES_PEAK, seconds: SECONDS });
   const { flood } = result;
@@ -39,7 +37,7 @@ export async function overload(scope: Scope): Promise<OrdealRow[]> {
 
 export async function burst(scope: Scope): Promise<OrdealRow[]> {
   const { server, how } = await heldServer(scope);
-  await peakOf(server);
+  await peakOf(server, PEAK_QUESTIONS);
   const questions = NAMES.map((name) => `${name} A edns`);
   const result = await overloadOf(scope, server, { questions, perSecond: BURST_PER_SECOND, seconds: 1 });
   const sent = `${result.flood.sent} queries within ${result.flood.endedMs - result.flood.startedMs} ms; ${how}`;
@@ -70,18 +68,4 @@ function recoveryRows(what: string, { before, after, recoveryMs, growthMib }: Ov
       isKept: after.lost === 0 && after.p99Ms <= limitMs,
     },
   ];
-}
-
-async function peakOf(server: BuiltServer): Promise<number> {
-  const queryFile = join(server.folder, 'queries');
-  writeFileSync(queryFile, NAMES.map((name) => `${name} A\n`).join(''));
-  const { port } = server.dns;
-  const { answered, seconds } = await runDnsperf({
-    port,
-    queryFile,
-    seconds: PEAK_SECONDS,
-    edns: true,
-    core: LOAD_CORE,
-  });
-  return answered / seconds;
 }

@@ -1,20 +1,17 @@
 // random-names.ts -- floods of names that nobody has asked for before, at 80 % of what the server can answer
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../../src/base/random.ts';
-import { runDnsperf } from '../bench/dnsperf.ts';
 import type { BuiltServer } from '../support/built-server.ts';
 import { hosts, startFlood } from '../support/flood.ts';
 import { HonestProbe, type ProbeReport } from '../support/honest-probe.ts';
-import { HONEST_QUESTION, LOAD_CORE, MemoryWatch, startSiegeServer } from '../support/siege-server.ts';
+import { HONEST_QUESTION, MemoryWatch, startSiegeServer } from '../support/siege-server.ts';
 import { findTool } from '../support/tools.ts';
 import { type OrdealOptions, type OrdealRow, type Scope, showProgress } from './ordeal-result.ts';
+import { peakOf } from './peak.ts';
 
 const MINUTES = 5;
 const SHARE_OF_PEAK = 0.8;
-const PEAK_SECONDS = 10;
 const PEAK_NAMES = 500_000;
 const IDLE_SECONDS = 10;
 const WARM_UP_SECONDS = 5;
@@ -42,7 +39,7 @@ async function flood(
   { what, question }: (typeof KINDS)[number],
   minutes: number,
 ): Promise<OrdealRow[]> {
-  const peak = await peakOf(server, question);
+  const peak = await peakOf(server, peakQuestions(question));
   const perSecond = Math.floor(peak * SHARE_OF_PEAK);
   await probeFor(server, WARM_UP_SECONDS);
   const idle = await probeFor(server, IDLE_SECONDS);
@@ -87,25 +84,11 @@ async function flood(
   ];
 }
 
-/** Answers a second, when dnsperf asks for as many as it gets. */
-async function peakOf(server: BuiltServer, question: string): Promise<number> {
+/** Names of one form that nobody has asked for, as dnsperf reads them. */
+function peakQuestions(question: string): readonly string[] {
   const random = seededRandom(2);
   const [name = '', type = ''] = question.split(' ');
-  const queryFile = join(server.folder, 'queries');
-  const lines = Array.from(
-    { length: PEAK_NAMES },
-    () => `${name.replace('xxxxxxxxxxxx', randomLabel(random))} ${type}`,
-  );
-  writeFileSync(queryFile, `${lines.join('\n')}\n`);
-  const { port } = server.dns;
-  const { answered, seconds } = await runDnsperf({
-    port,
-    queryFile,
-    seconds: PEAK_SECONDS,
-    edns: true,
-    core: LOAD_CORE,
-  });
-  return answered / seconds;
+  return Array.from({ length: PEAK_NAMES }, () => `${name.replace('xxxxxxxxxxxx', randomLabel(random))} ${type}`);
 }
 
 function randomLabel(random: { below(limit: number): number }): string {
