@@ -10,7 +10,7 @@ import { requireTools } from '../support/tools.ts';
 
 const skip = (why?: string): void => void it('runs on a real etcd', { skip: why ?? true }, () => {});
 if (await requireTools({ skip }, ETCD_TOOLS)) {
-  const { endpoint } = await startEtcd({ after });
+  const { endpoint } = await startEtcd({ after: (release) => after(async () => void (await release())) });
   let opened = 0;
   const open = async (maxGroup?: number) => {
     // One etcd for all of them, so each has a prefix of its own.

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { freePort } from './free-port.ts';
 import { findTool, type RunningServer, run, spawnServer } from './tools.ts';
 
@@ -34,7 +33,7 @@ export interface EtcdServerOptions {
 
 /** Start it; ended and removed when the test ends. Needs `requireTools(t, ETCD_TOOLS)`. */
 export async function startEtcd(
-  t: Pick<TestContext, 'after'>,
+  t: { after(release: () => unknown): void },
   { args = [], scheme = 'http', ctlArgs = [] }: EtcdServerOptions = {},
 ): Promise<EtcdServer> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-etcd-'));
@@ -55,7 +54,10 @@ export async function startEtcd(
     if (exitCode !== 0) throw new Error(`etcdctl ${command.join(' ')}: ${stderr}${stdout}`);
     return stdout;
   };
-  const start = async () => await spawnServer(t, findTool('etcd') ?? 'etcd', all, { ready: () => isOpen(port) });
+  const start = async () =>
+    await spawnServer({ after: (release) => t.after(release as () => unknown) }, findTool('etcd') ?? 'etcd', all, {
+      ready: () => isOpen(port),
+    });
   let process = await start();
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return {
