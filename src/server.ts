@@ -164,8 +164,9 @@ class Server implements RunningServer {
     this.#dns.setView(config.dns, this.#zones.zones);
     // Names are ours from the first packet on: SERVFAIL until the registry is loaded, never NXDOMAIN.
     await this.#dns.listen(config.dns);
-    const path = config.store.kind === 'lmdb' ? config.store.path : '';
-    const opened = await STORES[config.store.kind]({ path, log: this.#log, claim: this.#options.storeClaim });
+    const { store } = config;
+    const place = store.kind === 'etcd' ? { path: '', etcd: store } : { path: store.kind === 'lmdb' ? store.path : '' };
+    const opened = await STORES[store.kind]({ ...place, log: this.#log, claim: this.#options.storeClaim });
     this.#store = timedStore(opened, this.#metrics, clock);
     const registry = await Registry.open({
       store: this.#store,

@@ -90,7 +90,19 @@ export interface TokenConfig {
   readonly allow: readonly string[];
 }
 
-export type StoreConfig = { readonly kind: 'memory' } | { readonly kind: 'lmdb'; readonly path: string };
+export interface EtcdConfig {
+  readonly kind: 'etcd';
+  /** URLs without a path, all of them `http:` or all `https:`; at least one. */
+  readonly endpoints: readonly string[];
+  /** Begins with a slash and does not end with one. */
+  readonly prefix: string;
+  /** Absolute paths of PEM files. */
+  readonly tls: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+  readonly username?: string;
+  readonly password?: string;
+}
+
+export type StoreConfig = { readonly kind: 'memory' } | { readonly kind: 'lmdb'; readonly path: string } | EtcdConfig;
 
 export interface HealthConfig {
   readonly intervalMs: number;

@@ -9,7 +9,7 @@ import { Findings, InputObject } from '../registry/input.ts';
 import { section } from '../registry/input-forms.ts';
 import type { Instance } from '../registry/instance.ts';
 import { type InstanceRules, readInstanceInto } from '../registry/validate-instance.ts';
-import type { Config, StoreConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { ConfigTree } from './config-tree.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { locateFindings } from './located-findings.ts';
@@ -18,7 +18,8 @@ import { readGateway, warnOfIdleGateway } from './read-gateway.ts';
 import { readHealth } from './read-health.ts';
 import { readHttp, readTokens } from './read-http.ts';
 import { readSchedules } from './read-schedules.ts';
-import { readPath, type SectionSource } from './section.ts';
+import { readStore } from './read-store.ts';
+import type { SectionSource } from './section.ts';
 import { readYaml, type YamlSource } from './yaml-source.ts';
 
 /** What to load. */
@@ -130,19 +131,6 @@ function readSections(
   const schedules = readSchedules(source);
   root.finish();
   return { dns, http, auth: { tokens }, store, health, gateway, services, schedules, log: { level }, file };
-}
-
-const ETCD_KEYS = ['endpoints', 'prefix', 'tls', 'username', 'password', 'staleAfter'];
-
-function readStore(source: SectionSource): StoreConfig {
-  const input = section(source.root, 'store');
-  const kind = input.oneOf('kind', ['lmdb', 'memory'] as const, ['etcd']) ?? 'lmdb';
-  const path = readPath(source, input, 'path') ?? resolve(source.cwd, 'data');
-  for (const key of ETCD_KEYS) {
-    if (input.has(key) && input.raw('kind') !== 'etcd') input.fail(key, 'belongs to the store of kind etcd only');
-  }
-  input.finish();
-  return kind === 'memory' ? { kind } : { kind, path };
 }
 
 function readServices(root: InputObject, rules: InstanceRules, isTaken: (id: string) => boolean): readonly Instance[] {

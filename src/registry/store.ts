@@ -28,7 +28,7 @@ export interface Precondition {
   readonly revision: number;
 }
 
-/** A batch that became durable. All its records carry its revision. */
+/** A batch that became durable. All its records carry its revision; in etcd several batches may share one. */
 export interface CommittedBatch {
   readonly revision: number;
   readonly mutations: readonly Mutation[];
@@ -37,12 +37,12 @@ export interface CommittedBatch {
 export interface Store {
   /** The name used in configuration and in `/v1/status`. */
   readonly kind: string;
-  /** Everything, at one revision. An empty store is at revision 0. */
+  /** Everything, at one revision. An empty store of its own is at revision 0; in a shared etcd it may be at any. */
   load(): Promise<StoreSnapshot>;
   /**
    * Apply all mutations or none, under one new revision, and make them durable. Watchers have been called by the time
    * the promise resolves with that revision. Rejects with a CodedError: `conflict` when a precondition fails (nothing
-   * is changed), `store_unavailable` when it cannot be made durable.
+   * is changed), `store_unavailable` when it cannot be made durable, `batch_too_large` where the store has a bound.
    */
   commit(mutations: readonly Mutation[], preconditions?: readonly Precondition[]): Promise<number>;
   /** Call `listener` for every batch committed from now on, in order of revision. Returns the way to stop. */

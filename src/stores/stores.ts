@@ -2,8 +2,10 @@
 //
 // To add a store: one file beside this one, one row here, one call of the suite in test/conformance/stores.ts.
 
+import { assert } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Store } from '../registry/store.ts';
+import type { EtcdAccess } from './etcd-client.ts';
 import { openLmdbStore } from './lmdb.ts';
 import { openMemoryStore } from './memory.ts';
 import type { StoreClaim } from './store-claim.ts';
@@ -15,9 +17,11 @@ export interface StoreOptions {
   readonly log: Logger;
   /** The folder claimed already; it passes to the store. */
   readonly claim?: StoreClaim | undefined;
+  /** Where etcd is, and what of it is ours. */
+  readonly etcd?: EtcdAccess & { readonly prefix: string };
 }
 
-export type StoreKind = 'memory' | 'lmdb';
+export type StoreKind = 'memory' | 'lmdb' | 'etcd';
 
 /** Opens a store, or rejects with a CodedError `store_...`. */
 export type StoreFactory = (options: StoreOptions) => Promise<Store>;
@@ -25,4 +29,10 @@ export type StoreFactory = (options: StoreOptions) => Promise<Store>;
 export const STORES: Readonly<Record<StoreKind, StoreFactory>> = {
   memory: async ({ log }) => openMemoryStore(log),
   lmdb: openLmdbStore,
+  etcd: async ({ etcd, log }) => {
+    assert(etcd !== undefined, 'a store in etcd is told where it is');
+    // Only here: whoever has no etcd need not load its client.
+    const { openEtcdStore } = await import('./etcd.ts');
+    return await openEtcdStore({ ...etcd, log });
+  },
 };
