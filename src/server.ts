@@ -8,28 +8,29 @@ import { pino } from 'pino';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { Api, WantedApi } from './api/api.ts';
 import { rfc3339, systemClock } from './base/clock.ts';
-import { errorMessage, formatProblem, LocatedError, type Problem } from './base/errors.ts';
+import { errorMessage, errorsIn, formatProblem, LocatedError, type Problem } from './base/errors.ts';
 import { type Endpoint, formatEndpoint } from './base/ip.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetricsRegistry } from './base/metrics.ts';
 import type { Config } from './config/config.ts';
 import { FileWatch } from './config/file-watch.ts';
-import { readZones, type ZoneFiles } from './config/zone-files.ts';
+import { readValidZones, readZones, type ZoneFiles } from './config/zone-files.ts';
 import { Registry } from './registry/registry.ts';
 import type { Store } from './registry/store.ts';
 import type { InstanceRules } from './registry/validate-instance.ts';
 import type { RunningSchedules } from './schedule/maintenance-schedules.ts';
 import type { StoreClaim } from './stores/store-claim.ts';
-import { STORES } from './stores/stores.ts';
+import { ClusterHost } from './wiring/cluster.ts';
 import { exposeConnectionMetrics, exposeTransferMetrics } from './wiring/connection-metrics.ts';
 import { DataPlane } from './wiring/data-plane.ts';
 import { foresightOf } from './wiring/foresight.ts';
 import { exposeForwardMetrics } from './wiring/forward-metrics.ts';
 import { GatewayHost } from './wiring/gateway.ts';
-import { type HealthWiring, startHealth } from './wiring/health.ts';
+import { type HealthWiring, reportTo, startHealth } from './wiring/health.ts';
 import { boundHeapGrowth } from './wiring/heap-growth.ts';
 import { startMaintenance } from './wiring/maintenance.ts';
 import { exposeQueryMetrics, exposeRegistryMetrics, exposeReloadMetrics, timedStore } from './wiring/metrics.ts';
+import { openStore } from './wiring/open-store.ts';
 import { type Prepared, prepareAll } from './wiring/prepared.ts';
 import { needRestart } from './wiring/restart-needs.ts';
 import { startTimedWork, type TimedWork } from './wiring/timed-work.ts';
@@ -106,6 +107,7 @@ class Server implements RunningServer {
   #zones: ZoneFiles = { zones: [], problems: [], files: [] };
   #store: Store | undefined;
   #registry: Registry | undefined;
+  #cluster: ClusterHost | undefined;
   #health: HealthWiring | undefined;
   #timed: TimedWork | undefined;
   #api: Api | undefined;
@@ -159,17 +161,22 @@ class Server implements RunningServer {
 
   async #start(): Promise<void> {
     const config = this.#config;
-    this.#zones = readZonesOf(config);
+    this.#zones = readValidZones(config.dns);
     this.#followFiles();
     this.#dns.setView(config.dns, this.#zones.zones);
     // Names are ours from the first packet on: SERVFAIL until the registry is loaded, never NXDOMAIN.
     await this.#dns.listen(config.dns);
-    const { store } = config;
-    const place = store.kind === 'etcd' ? { path: '', etcd: store } : { path: store.kind === 'lmdb' ? store.path : '' };
-    const opened = await STORES[store.kind]({ ...place, log: this.#log, claim: this.#options.storeClaim });
-    this.#store = timedStore(opened, this.#metrics, clock);
+    const opened = await openStore(config.store, this.#log, this.#options.storeClaim);
+    const store = timedStore(opened, this.#metrics, clock);
+    this.#store = store;
+    const { version } = this.#options;
+    const metrics = this.#metrics;
+    const onStale = (isStale: boolean) => this.#dns.setState({ isStale });
+    const cluster = new ClusterHost({ store, clock, log: this.#log, metrics, config, version, onStale });
+    this.#cluster = cluster;
     const registry = await Registry.open({
-      store: this.#store,
+      store,
+      ...cluster.registryOptions,
       clock,
       log: this.#log,
       leasesWait: true,
@@ -182,22 +189,26 @@ class Server implements RunningServer {
     this.#ttls.noteAll(registry.services());
     registry.onChange((change) => this.#ttls.note(change));
     registry.setStatic(config.services);
-    this.#timed = startTimedWork(registry, { clock, log: this.#log, dns: this.#dns, gateway: this.#gateway });
-    exposeRegistryMetrics(this.#metrics, registry, this.#store, this.#dns.places);
+    this.#timed = startTimedWork(registry, { clock, log: this.#log, dns: this.#dns, gateway: this.#gateway, cluster });
+    exposeRegistryMetrics(this.#metrics, registry, store, this.#dns.places);
+    const report = reportTo(registry, (state) => {
+      this.#dns.tellFailing(state);
+      this.#gateway.tell(state.instance.service);
+    });
+    cluster.begin(registry, report);
     this.#health = startHealth(registry, config.health, {
       log: this.#log,
       metrics: this.#metrics,
       ownEndpoints: () => Object.values(this.addresses).flat(),
-      onFailing: (state) => {
-        this.#dns.tellFailing(state);
-        this.#gateway.tell(state.instance.service);
-      },
+      cluster,
+      report,
     });
     this.#dns.setState({ isLoaded: true });
-    this.#api = await this.#startApi(registry, this.#timed);
+    this.#api = await this.#startApi(registry, this.#timed, cluster);
     await (await this.#gateway.prepare(config)).take();
     registry.openLeases();
-    this.#schedules = startMaintenance(config.schedules, registry, this.#log);
+    this.#schedules = startMaintenance(config.schedules, registry, this.#log, cluster);
+    await cluster.join(texts(this.addresses.http));
     this.#ready = true;
     boundHeapGrowth();
     for (const problem of this.#zoneWarnings()) this.#log.warn({ problem: formatProblem(problem) }, 'zone file');
@@ -231,6 +242,7 @@ class Server implements RunningServer {
     await this.#timed?.stop();
     await this.#dns.close();
     await this.#health?.stop();
+    await this.#cluster?.stop();
     await this.#registry?.stop();
     await this.#store?.close();
     if (wasReady) this.#log.info('stopped');
@@ -241,7 +253,7 @@ class Server implements RunningServer {
     return [...this.#zones.problems, ...shadowWarnings(this.#config.dns, this.#zones.zones, services)];
   }
 
-  async #startApi(registry: Registry, { rollouts }: TimedWork): Promise<Api> {
+  async #startApi(registry: Registry, { rollouts }: TimedWork, cluster: ClusterHost): Promise<Api> {
     const { http, auth } = this.#config;
     // Only here: its modules take as long to load as a quarter of a large store, and names are answered without them.
     const { startApi } = await import('./api/api.ts');
@@ -253,13 +265,15 @@ class Server implements RunningServer {
       ...wantedHttp(http),
       access: { tokens: auth.tokens, allowHosts: http.allowHosts },
       rules: () => this.#instanceRules(),
-      heartbeat: (instanceId, beat) => this.#health?.monitor.heartbeat(instanceId, beat),
+      heartbeat: (instanceId, beat) => this.#health?.heartbeat(instanceId, beat),
       answerDns: (query, client) => this.#dns.answer(query, client),
       rollouts,
       foresight: foresightOf(() => this.#dns.view, registry, clock),
       ttlInForceSeconds: (instance) => this.#ttls.inForceSeconds(instance),
       reload: () => this.reload(),
       status: () => this.#status(),
+      cluster: () => cluster.describe(texts(this.addresses.http)),
+      vantages: (instanceId) => cluster.vantages(instanceId),
       readiness: () => ({ ready: this.#ready, stale: this.#dns.state.isStale }),
     });
   }
@@ -316,8 +330,8 @@ class Server implements RunningServer {
   async #applyReload(): Promise<readonly Problem[]> {
     const { config, problems } = this.#options.reloadConfig((id) => this.#registry?.instance(id)?.isStatic === false);
     // Whoever has to look for mistakes should see all of them.
-    if (config === undefined) return [...problems, ...errorsIn(readZones(this.#config.dns.zonesFolder))];
-    const zones = readZonesOf(config);
+    if (config === undefined) return [...problems, ...errorsIn(readZones(this.#config.dns.zonesFolder).problems)];
+    const zones = readValidZones(config.dns);
     const prepared = await this.#prepare(config, zones);
     try {
       // Somebody may have registered one of them while sockets were opened.
@@ -362,7 +376,7 @@ class Server implements RunningServer {
   async #exchangeSchedules(before: Config, { schedules }: Config): Promise<void> {
     if (this.#registry === undefined || isDeepStrictEqual(before.schedules, schedules)) return;
     const stopped = this.#schedules?.stop();
-    this.#schedules = startMaintenance(schedules, this.#registry, this.#log);
+    this.#schedules = startMaintenance(schedules, this.#registry, this.#log, this.#cluster!);
     await stopped;
   }
 
@@ -371,20 +385,9 @@ class Server implements RunningServer {
   }
 }
 
-/** The zones of a configuration. Throws a LocatedError when one has an error. */
-function readZonesOf(config: Config): ZoneFiles {
-  const zones = readZones(config.dns.zonesFolder, { statedAt: config.dns.zonesStatedAt });
-  if (errorsIn(zones).length > 0) throw new LocatedError('invalid_zones', zones.problems);
-  return zones;
-}
-
 /** Throws a CodedError when a file of TLS cannot be used. */
 function wantedHttp({ listen, tls, maxBodyBytes }: Config['http']): WantedApi {
   return { listen, tls: tlsContents('http.tls', tls), maxBodyBytes };
-}
-
-function errorsIn({ problems }: ZoneFiles): Problem[] {
-  return problems.filter(({ severity }) => severity === 'error');
 }
 
 function allTexts(addresses: RunningServer['addresses']): object {

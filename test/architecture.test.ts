@@ -21,6 +21,7 @@ const HOUSE: House = {
     registry: 3,
     balance: 4,
     routing: 5,
+    cluster: 5,
     nameserver: 6,
     net: 7,
     stores: 8,

@@ -17,6 +17,8 @@ import type { InstanceRules } from '../registry/validate-instance.ts';
 import type { RolloutAction, RolloutView } from '../routing/rollout.ts';
 import type { Caller } from './access.ts';
 import type { BlockingReads } from './blocking-reads.ts';
+import type { ClusterReport } from './cluster-report.ts';
+import type { Vantage } from './present-vantages.ts';
 import type { Watchers } from './watchers.ts';
 
 /** What a service says of itself along with a heartbeat. */
@@ -85,6 +87,10 @@ export interface ApiBackend {
   readonly ttlInForceSeconds: (instance: Instance) => number;
   /** Read configuration and zones anew. Problems of severity `error`: the old ones stay in force. */
   readonly reload: () => Promise<{ readonly problems: readonly Problem[] }>;
+  /** The nodes that share the store, and how the store is. Never rejects. */
+  readonly cluster: () => Promise<ClusterReport>;
+  /** What the checks of an instance come to at each node that runs them; empty where there is one node. */
+  readonly vantages: (instanceId: string) => readonly Vantage[];
   /** What else `/v1/status` shows. */
   readonly status: () => object;
   /** Ready: loaded and not stopping. Stale: the store has not been heard of for too long. */

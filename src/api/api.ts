@@ -10,6 +10,7 @@ import type { ApiBackend, ApiParts } from './api-parts.ts';
 import { addBatchRoutes } from './batch-routes.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { addCheckRoutes } from './check-routes.ts';
+import { addClusterRoutes } from './cluster-routes.ts';
 import { addDohRoutes, MAX_DOH_OCTETS } from './doh-routes.ts';
 import { closeAfter, sendError } from './error-reply.ts';
 import { addExplainRoutes } from './explain-routes.ts';
@@ -197,6 +198,7 @@ async function buildApp(
   addExplainRoutes(app, parts);
   addSimulateRoutes(app, parts);
   addOperationRoutes(app, parts);
+  addClusterRoutes(app, parts);
   await addDohRoutes(app, parts);
   addUnbuiltRoutes(app);
   await addDocsRoutes(app);

@@ -16,7 +16,7 @@ import { routeSchema } from './route-schema.ts';
 const CheckReply = Type.Ref('CheckState');
 
 export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
-  const { registry } = parts;
+  const { registry, vantages } = parts;
   app.get(
     '/v1/instances/:id/checks',
     {
@@ -28,7 +28,10 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
         errors: [404],
       }),
     },
-    async (request) => ({ checks: presentChecks(existingInstance(registry, instanceId(request))) }),
+    async (request) => {
+      const state = existingInstance(registry, instanceId(request));
+      return { checks: presentChecks(state, vantages(state.instance.id)) };
+    },
   );
   app.put(
     '/v1/instances/:id/checks/:check',
@@ -67,7 +70,7 @@ export function addCheckRoutes(app: FastifyInstance, parts: ApiParts): void {
   );
 }
 
-async function putCheck(request: FastifyRequest, { registry, rules }: ApiParts) {
+async function putCheck(request: FastifyRequest, { registry, rules, vantages }: ApiParts) {
   const { instance, revision } = existingInstance(registry, instanceId(request));
   const check = readSingleCheck(request.body, checkId(request), instance, rules().checkDefaults);
   const isNew = !instance.checks.some(({ id }) => id === check.id);
@@ -76,5 +79,5 @@ async function putCheck(request: FastifyRequest, { registry, rules }: ApiParts) 
   }
   const required = requiredRevision(request, revision);
   const after = await registry.putCheck(instance.id, check, authorOf(request), required);
-  return presentCheck(check, after.checks[check.id]);
+  return presentCheck(check, after.checks[check.id], vantages(instance.id));
 }

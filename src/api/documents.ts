@@ -6,6 +6,7 @@
 import { type TSchema, Type } from 'typebox';
 import { STRATEGY_NAMES } from '../registry/policy.ts';
 import { MAX_STEPS } from '../registry/validate-steps.ts';
+import { VantagesDocument } from './cluster-documents.ts';
 import { routingFields } from './routing-documents.ts';
 
 const Duration = Type.String({ description: 'A time with a unit: "5s", "500ms", "2m30s".', examples: ['5s'] });
@@ -82,6 +83,7 @@ const CheckStateDocument = Type.Object(
         { description: 'Flap damping: a check that is suppressed is held critical until `reuseAt`, or later.' },
       ),
     ),
+    vantages: Type.Optional(VantagesDocument),
   },
   { $id: 'CheckState', additionalProperties: false },
 );

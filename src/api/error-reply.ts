@@ -32,6 +32,7 @@ export const ERROR_STATUS: Readonly<Record<string, number>> = {
   event_gone: 410,
   precondition_failed: 412,
   too_large: 413,
+  batch_too_large: 413,
   unsupported_media_type: 415,
   rate_limited: 429,
   headers_too_large: 431,

@@ -23,7 +23,7 @@ interface Asked {
   readonly clientText: string;
 }
 
-export function addExplainRoutes(app: FastifyInstance, { foresight, rollouts }: ApiParts): void {
+export function addExplainRoutes(app: FastifyInstance, { foresight, rollouts, vantages }: ApiParts): void {
   app.get(
     '/v1/explain',
     {
@@ -49,7 +49,7 @@ export function addExplainRoutes(app: FastifyInstance, { foresight, rollouts }: 
       };
       const text = await foresight.explain(
         { name, type, client: prefixClient(client) },
-        { begun, present: (explanation) => presentExplanation(question, explanation, rollout) },
+        { begun, present: (explanation) => presentExplanation(question, explanation, rollout, vantages) },
         goneSignal(reply),
       );
       return sendJson(reply, text);

@@ -1,6 +1,7 @@
 // foresight-documents.ts -- explanations and simulations for the OpenAPI document
 
 import { Type } from 'typebox';
+import { VantagesDocument } from './cluster-documents.ts';
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
 const Part = Type.Number({ minimum: 0, maximum: 1 });
@@ -62,6 +63,11 @@ export const ExplanationDocument = Type.Object({
       srvPriority: Nullable(Type.Integer()),
       srvWeight: Nullable(Type.Integer()),
       zone: Nullable(Type.String()),
+      checks: Type.Optional(
+        Type.Array(Type.Object({ id: Type.String(), outcome: Nullable(Type.String()), vantages: VantagesDocument }), {
+          description: 'In a cluster: those that several nodes run.',
+        }),
+      ),
     }),
   ),
 });

@@ -16,7 +16,8 @@ import { routeSchema } from './route-schema.ts';
 
 const InstanceReply = Type.Ref('Instance');
 
-export function addInstanceRoutes(app: FastifyInstance, { registry, rules }: ApiParts): void {
+export function addInstanceRoutes(app: FastifyInstance, parts: ApiParts): void {
+  const { registry, rules } = parts;
   app.put(
     '/v1/services/:service/instances/:id',
     {
@@ -34,7 +35,7 @@ export function addInstanceRoutes(app: FastifyInstance, { registry, rules }: Api
     },
     async (request, reply) => {
       const known = { service: serviceName(request), id: instanceId(request) };
-      return await register(request, reply, registry, readInstance(request.body, known, rules()), false);
+      return await register(request, reply, parts, readInstance(request.body, known, rules()), false);
     },
   );
   app.post(
@@ -52,7 +53,7 @@ export function addInstanceRoutes(app: FastifyInstance, { registry, rules }: Api
     },
     async (request, reply) => {
       const instance = readInstance(request.body, { service: serviceName(request) }, rules());
-      return await register(request, reply, registry, instance, true);
+      return await register(request, reply, parts, instance, true);
     },
   );
   app.get(
@@ -67,12 +68,13 @@ export function addInstanceRoutes(app: FastifyInstance, { registry, rules }: Api
         errors: [404],
       }),
     },
-    async (request, reply) => sendInstance(reply, existingInstance(registry, instanceId(request))),
+    async (request, reply) => sendInstance(reply, existingInstance(registry, instanceId(request)), parts),
   );
-  addChangingRoutes(app, registry, rules);
+  addChangingRoutes(app, parts);
 }
 
-function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiParts['rules']): void {
+function addChangingRoutes(app: FastifyInstance, parts: ApiParts): void {
+  const { registry, rules } = parts;
   app.patch(
     '/v1/instances/:id',
     {
@@ -98,7 +100,7 @@ function addChangingRoutes(app: FastifyInstance, registry: Registry, rules: ApiP
         requiredRevision(request, revision),
         authorOf(request),
       );
-      return sendInstance(reply, state);
+      return sendInstance(reply, state, parts);
     },
   );
   app.delete(
@@ -139,10 +141,11 @@ export function existingInstance(registry: Registry, id: string): InstanceState 
 async function register(
   request: FastifyRequest,
   reply: FastifyReply,
-  registry: Registry,
+  parts: ApiParts,
   instance: Instance,
   onlyNew: boolean,
 ) {
+  const { registry } = parts;
   const owner = registry.instance(instance.id)?.instance.service;
   // The registry's own message names the other service, which is not everybody's business.
   if (owner !== undefined && owner !== instance.service && !request.caller.scopes.allows('read', owner)) {
@@ -155,10 +158,10 @@ async function register(
   const ifRevision = request.headers['if-none-match'] === '*' ? 0 : requiredRevision(request, current);
   const { state, isNew } = await registry.register(instance, onlyNew, ifRevision, authorOf(request));
   if (isNew) reply.code(201).header('location', `/v1/instances/${instance.id}`);
-  return sendInstance(reply, state);
+  return sendInstance(reply, state, parts);
 }
 
-function sendInstance(reply: FastifyReply, state: InstanceState) {
+function sendInstance(reply: FastifyReply, state: InstanceState, { vantages }: ApiParts) {
   reply.header('etag', entityTag(state.revision));
-  return presentInstance(state);
+  return presentInstance(state, vantages(state.instance.id));
 }

@@ -21,7 +21,7 @@ const MAX_DRAINS = 10_000;
 const WRITE_INSTANCE = { action: 'write', to: 'instance' } as const;
 
 export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void {
-  const { registry } = parts;
+  const { registry, vantages } = parts;
   const safeAfterMs: SafeAfter = new LRUCache({ max: MAX_DRAINS });
   addReadmission(app, parts);
   app.put(
@@ -85,7 +85,8 @@ export function addLifecycleRoutes(app: FastifyInstance, parts: ApiParts): void 
     async (request) => {
       const id = instanceId(request);
       writableInstance(registry, id);
-      return presentInstance(await registry.setMaintenance(id, readMaintenance(request.body), authorOf(request)));
+      const state = await registry.setMaintenance(id, readMaintenance(request.body), authorOf(request));
+      return presentInstance(state, vantages(id));
     },
   );
 }

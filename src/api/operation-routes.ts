@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { LocatedError } from '../base/errors.ts';
+import { errorsIn, LocatedError } from '../base/errors.ts';
 import type { ApiParts } from './api-parts.ts';
 import { ReadinessDocument, ReloadReplyDocument, StatusDocument } from './documents.ts';
 import { QueryString } from './query-string.ts';
@@ -43,7 +43,7 @@ export function addOperationRoutes(app: FastifyInstance, parts: ApiParts): void 
     },
     async () => {
       const { problems } = await reload();
-      const errors = problems.filter(({ severity }) => severity === 'error');
+      const errors = errorsIn(problems);
       if (errors.length > 0) throw new LocatedError('invalid_config', errors);
       return { problems };
     },

@@ -10,6 +10,7 @@ import type { RolloutView } from '../routing/rollout.ts';
 import { type JsonText, listJson } from './long-reply.ts';
 import { presentPolicy } from './present-instance.ts';
 import { presentRollout } from './present-rollout.ts';
+import { presentVantages, type Vantage } from './present-vantages.ts';
 
 /** Of shares. Those of very many instances add up to 1 as they are shown. */
 const DIGITS = 6;
@@ -20,11 +21,12 @@ export interface PresentedQuestion {
   readonly client: string;
 }
 
-/** With pauses. `rollout`: that of the service, when the explanation began. */
+/** With pauses. `rollout`: that of the service, when the explanation began. `vantages`: how nodes find an instance. */
 export function* presentExplanation(
   question: PresentedQuestion,
   { trace, service, routes, ways, instances, dependsOnClient }: Explanation,
   rollout: RolloutView | undefined,
+  vantages: (instanceId: string) => readonly Vantage[],
 ): Generator<void, JsonText> {
   const { served } = trace;
   const head = {
@@ -48,7 +50,10 @@ export function* presentExplanation(
     routes: routes.map((each) => ({ ...each, part: rounded(each.part) })),
     answers: ways.map(presentWay),
   };
-  return yield* listJson(head, 'instances', instances, presentInstance);
+  return yield* listJson(head, 'instances', instances, (each) => ({
+    ...presentInstance(each),
+    ...presentChecks(each, vantages),
+  }));
 }
 
 function presentWay({ route, part, source, home, tiers, records, limit, ttlSeconds, ttlReason }: WayExplanation) {
@@ -91,6 +96,17 @@ function presentInstance(explained: InstanceExplanation) {
     srvWeight: srv?.weight ?? null,
     zone: instance.zone ?? null,
   };
+}
+
+/** The checks that several nodes run; nothing where there are none. */
+function presentChecks({ member }: InstanceExplanation, vantages: (instanceId: string) => readonly Vantage[]) {
+  const { instance, checks } = member;
+  const all = vantages(instance.id);
+  const seen = instance.checks.flatMap((check) => {
+    const from = presentVantages(check, all);
+    return from === undefined ? [] : [{ id: check.id, outcome: checks[check.id]?.outcome ?? null, vantages: from }];
+  });
+  return seen.length === 0 ? {} : { checks: seen };
 }
 
 function rounded(part: number): number {

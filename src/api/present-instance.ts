@@ -14,6 +14,7 @@ import {
 import type { Policy } from '../registry/policy.ts';
 import { routesInForce } from '../routing/rollout.ts';
 import { presentStep } from './present-rollout.ts';
+import { presentVantages, type Vantage } from './present-vantages.ts';
 
 /** What a registration says, in the shape in which one is sent; without its checks. */
 export function presentRegistration(instance: Instance) {
@@ -35,12 +36,12 @@ export function presentRegistration(instance: Instance) {
   };
 }
 
-/** An instance with all that is known of it. */
-export function presentInstance(state: InstanceState) {
+/** An instance with all that is known of it. `vantages`: how each node finds it. */
+export function presentInstance(state: InstanceState, vantages: readonly Vantage[] = []) {
   const { instance, leaseExpiresAtMs } = state;
   return {
     ...presentRegistration(instance),
-    checks: presentChecks(state),
+    checks: presentChecks(state, vantages),
     status: state.status,
     reason: state.reason,
     revision: state.revision,
@@ -62,12 +63,13 @@ function presentReadings({ connections, latencyMs, warmth }: Readings) {
   };
 }
 
-export function presentChecks(state: InstanceState) {
-  return state.instance.checks.map((check) => presentCheck(check, state.checks[check.id]));
+export function presentChecks(state: InstanceState, vantages: readonly Vantage[] = []) {
+  return state.instance.checks.map((check) => presentCheck(check, state.checks[check.id], vantages));
 }
 
 /** One check and where it stands. */
-export function presentCheck(check: CheckSpec, state: CheckState | undefined) {
+export function presentCheck(check: CheckSpec, state: CheckState | undefined, vantages: readonly Vantage[]) {
+  const seen = presentVantages(check, vantages);
   const { intervalMs, timeoutMs, deregisterAfterMs, ...rest } = check;
   return {
     ...rest,
@@ -81,6 +83,7 @@ export function presentCheck(check: CheckSpec, state: CheckState | undefined) {
     since: state === undefined ? null : rfc3339(state.sinceMs),
     ...(state?.failing ? { failing: true } : {}),
     ...(state?.damping === undefined ? {} : { damping: presentDamping(state.damping) }),
+    ...(seen === undefined ? {} : { vantages: seen }),
   };
 }
 

@@ -79,7 +79,7 @@ function listServices(request: FastifyRequest, reply: FastifyReply, { registry, 
 }
 
 async function readService(request: FastifyRequest, reply: FastifyReply, parts: ApiParts) {
-  const { registry, blockingReads, watchers, isCurrent } = parts;
+  const { registry, blockingReads, watchers, isCurrent, vantages } = parts;
   const name = serviceName(request);
   const query = new QueryString(request);
   const statuses = query.all('status', (value) =>
@@ -108,6 +108,8 @@ async function readService(request: FastifyRequest, reply: FastifyReply, parts: 
     index: now,
     policy: service.policy === undefined ? null : presentPolicy(service.policy),
     ...(percents === undefined ? {} : { percents }),
-    instances: [...service.instances.values()].filter(isWanted).map(presentInstance),
+    instances: [...service.instances.values()]
+      .filter(isWanted)
+      .map((state) => presentInstance(state, vantages(state.instance.id))),
   };
 }

@@ -8,7 +8,6 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
 
 /** Promised by the contract and not built yet: path, methods, who may learn that. */
 const LATER: readonly (readonly [path: string, methods: HTTPMethods[], access?: RouteAccess])[] = [
-  ['/v1/cluster', ['GET']],
   ['/', ['GET']],
   ['/v1/prometheus/targets', ['GET']],
   ['/v1/agent/*', METHODS],

@@ -69,7 +69,18 @@ interface Row {
   readonly weightInForce: number | null;
   readonly srvPriority: number | null;
   readonly srvWeight: number | null;
+  readonly checks?: readonly SeenCheck[];
 }
+
+/** A check that several nodes run. */
+interface SeenCheck {
+  readonly id: string;
+  readonly outcome: string | null;
+  readonly vantages: readonly { readonly name: string; readonly outcome: string | null; readonly output: string }[];
+}
+
+/** Of a check's output, in characters. */
+const MAX_OUTPUT = 60;
 
 /** Add the command. */
 export function addExplainCommand(program: Command, shell: Shell): void {
@@ -100,7 +111,8 @@ function textOf(explained: Explained, terminal: Terminal): string {
     lines.push(explained.dependsOnClient ? 'other clients may have other shares' : 'all clients have the same shares');
   }
   const text = `${lines.map(printable).join('\n')}\n`;
-  return instances.length === 0 ? text : `${text}\n${tableOf(instances, terminal)}`;
+  if (instances.length === 0) return text;
+  return `${text}\n${tableOf(instances, terminal)}${checksText(instances, terminal)}`;
 }
 
 const OUTCOMES: Readonly<Record<string, string>> = {
@@ -162,6 +174,25 @@ function tableOf(instances: readonly Row[], terminal: Terminal): string {
     each.text,
   ]);
   return renderTable(terminal, columns, rows);
+}
+
+/** How each node of a cluster finds the checks of the instances; empty elsewhere. */
+function checksText(instances: readonly Row[], terminal: Terminal): string {
+  const columns = ['INSTANCE', 'CHECK', 'OUTCOME', 'AT EACH NODE'].map((head) => ({ head }));
+  const rows = instances.flatMap(({ id, checks = [] }) =>
+    checks.map((check) => [id, check.id, check.outcome ?? '-', check.vantages.map(vantageText).join('; ')]),
+  );
+  return rows.length === 0 ? '' : `\n${renderTable(terminal, columns, rows)}`;
+}
+
+/** What a check that passes printed is of no interest here. */
+function vantageText({ name, outcome, output }: SeenCheck['vantages'][number]): string {
+  const told = outcome === 'passing' || output === '' ? '' : ` (${shorten(output)})`;
+  return `${name} ${outcome ?? 'no result'}${told}`;
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_OUTPUT ? `${text.slice(0, MAX_OUTPUT - 1)}…` : text;
 }
 
 /** What it weighs among the others, where that is not what was registered. */

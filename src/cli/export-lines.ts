@@ -48,7 +48,7 @@ const STATE_FIELDS = [
   'balancedBy',
   'warmth',
 ];
-const CHECK_STATE_FIELDS = ['outcome', 'output', 'latencyMs', 'since', 'failing', 'damping'];
+const CHECK_STATE_FIELDS = ['outcome', 'output', 'latencyMs', 'since', 'failing', 'damping', 'vantages'];
 
 /** The first line. */
 export function exportHeader(now: Date): string {

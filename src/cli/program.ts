@@ -4,13 +4,13 @@ import { Command, CommanderError } from 'commander';
 import { CodedError, errorMessage, formatProblem, LocatedError } from '../base/errors.ts';
 import { addCheckCommand } from './check.ts';
 import type { Shell } from './client-command.ts';
+import { addClusterCommand } from './cluster.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDrainCommands } from './drain.ts';
 import { addExplainCommand } from './explain.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
-import { addLaterCommands } from './later.ts';
 import { printable } from './output.ts';
 import { addPolicyCommand } from './policy.ts';
 import { addQueryCommand } from './query.ts';
@@ -54,6 +54,7 @@ function createProgram(shell: Shell): Command {
   addCheckCommand(program, shell);
   addQueryCommand(program, shell);
   addServiceCommands(program, shell);
+  addClusterCommand(program, shell);
   addRegisterCommands(program, shell);
   addWatchCommand(program, shell);
   addDrainCommands(program, shell);
@@ -65,7 +66,6 @@ function createProgram(shell: Shell): Command {
   addImportCommand(program, shell);
   addTokenCommand(program, shell);
   addCompletionCommand(program, shell);
-  addLaterCommands(program);
   return program;
 }
 

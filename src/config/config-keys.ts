@@ -84,6 +84,8 @@ const FALLBACKS: Readonly<Record<string, string>> = {
   'health.damping.suppress': '10',
   'health.damping.reuse': '5',
   'health.damping.max': '20',
+  'health.replicas': '2',
+  'health.quorum': 'majority',
   'health.allowExec': 'false',
   'health.allow': '[]',
   'health.deny': '[link-local, multicast, unspecified]',

@@ -116,6 +116,10 @@ export interface HealthConfig {
   /** Of them to one host. */
   readonly perHost: number;
   readonly damping: DampingSettings;
+  /** In a cluster: the nodes that run the checks of an instance. */
+  readonly replicas: number | 'all';
+  /** How many of them must agree that a check is critical; `majority`: more than half. */
+  readonly quorum: number | 'majority';
   readonly allowExec: boolean;
   readonly allow: readonly IpPrefix[];
   readonly deny: readonly IpPrefix[];

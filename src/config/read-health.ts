@@ -27,12 +27,37 @@ export function readHealth(source: SectionSource): HealthConfig {
     concurrency: input.integer('concurrency', 1, 100_000) ?? 512,
     perHost: input.integer('perHost', 1, 100_000) ?? 128,
     damping: readDamping(input),
+    ...readReplicas(input),
     allowExec: input.boolean('allowExec') ?? false,
     allow: readNetworks(input, 'allow') ?? [],
     deny: readNetworks(input, 'deny') ?? DENIED.flatMap((name) => parseNetwork(name)!),
   };
   input.finish();
   return config;
+}
+
+const MOST_NODES = 100;
+
+/** A quorum that can never be reached would leave what is down in the answers. */
+function readReplicas(input: InputObject): Pick<HealthConfig, 'replicas' | 'quorum'> {
+  const replicas = countOr(input, 'replicas', 'all') ?? 2;
+  const quorum = countOr(input, 'quorum', 'majority') ?? 'majority';
+  if (typeof replicas === 'number' && typeof quorum === 'number' && quorum > replicas) {
+    input.fail('quorum', `must not be more than replicas, which is ${replicas}`);
+  }
+  return { replicas, quorum };
+}
+
+function countOr<Word extends string>(
+  input: InputObject,
+  key: 'replicas' | 'quorum',
+  word: Word,
+): number | Word | undefined {
+  const value = input.raw(key);
+  if (value === undefined) return undefined;
+  if (value === word) return word;
+  if (typeof value === 'number') return input.integer(key, 1, MOST_NODES);
+  return input.fail(key, `must be ${word} or a whole number from 1 to ${MOST_NODES}`);
 }
 
 const MOST_PENALTY = 1_000_000;

@@ -4,11 +4,12 @@
 
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
-import { errorMessage, type Problem } from '../base/errors.ts';
+import { errorMessage, errorsIn, LocatedError, type Problem } from '../base/errors.ts';
 import { formatName, type Name, nameKey, parseName } from '../dns/name.ts';
 import { buildZone } from '../zone/build-zone.ts';
 import { type Include, readMasterFile } from '../zone/master-file.ts';
 import type { Zone } from '../zone/zone.ts';
+import type { DnsConfig } from './config.ts';
 import type { Place } from './yaml-source.ts';
 
 /** What the folder holds. */
@@ -64,6 +65,13 @@ export function readZones(folder: string, options: ReadZonesOptions = {}): ZoneF
     fileOfApex.set(key, other ?? file);
   }
   return { zones, problems, files: [...files] };
+}
+
+/** The zones of a configuration. Throws a LocatedError `invalid_zones` when one has an error. */
+export function readValidZones({ zonesFolder, zonesStatedAt: statedAt }: DnsConfig): ZoneFiles {
+  const zones = readZones(zonesFolder, { statedAt });
+  if (errorsIn(zones.problems).length > 0) throw new LocatedError('invalid_zones', zones.problems);
+  return zones;
 }
 
 function readZone(reader: ConfinedReader, file: string, name: string): { zone?: Zone; problems: readonly Problem[] } {

@@ -1,14 +1,13 @@
 // batch.ts -- many registrations and deregistrations as one durable commit: all of them or none
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../base/clock.ts';
 import { CodedError, type ErrorDetail } from '../base/errors.ts';
 import type { Author } from './author.ts';
 import type { InstanceState } from './instance.ts';
 import { readOnly, unchanged, unknownInstance } from './refusals.ts';
+import type { Registrations } from './registrations.ts';
 import type { Roster } from './roster.ts';
 import type { Mutation } from './store.ts';
-import { removal, type StoredInstance, storedKey } from './stored.ts';
 import type { BatchOperation } from './validate-batch.ts';
 import type { Writes } from './writes.ts';
 
@@ -25,7 +24,7 @@ export interface BatchResult {
 interface Parts {
   readonly roster: Roster;
   readonly writes: Writes;
-  readonly clock: Clock;
+  readonly registrations: Registrations;
 }
 
 /**
@@ -35,15 +34,14 @@ interface Parts {
  */
 export async function commitBatch(
   operations: readonly BatchOperation[],
-  { roster, writes, clock }: Parts,
+  { roster, writes, registrations }: Parts,
   by: Author | undefined,
 ): Promise<BatchResult[]> {
   const ids = operations.map(({ id }) => id);
   return await writes.inTurn(ids, async () => {
     const before = ids.map((id) => roster.instance(id));
     refuseAny(operations, before);
-    const nowMs = clock.wallMs();
-    const mutations = operations.map((operation, index) => mutationsOf(operation, before[index], nowMs));
+    const mutations = operations.map((operation, index) => mutationsOf(operation, before[index], registrations));
     const preconditions = ids.map((id, index) => unchanged(id, before[index]));
     const all = mutations.flat();
     const revision = all.length === 0 ? 0 : await writes.commit(all, preconditions, by);
@@ -51,12 +49,15 @@ export async function commitBatch(
   });
 }
 
-function mutationsOf(operation: BatchOperation, before: InstanceState | undefined, nowMs: number): Mutation[] {
-  if (operation.op === 'deregister') return removal(operation.id);
+function mutationsOf(
+  operation: BatchOperation,
+  before: InstanceState | undefined,
+  registrations: Registrations,
+): Mutation[] {
+  if (operation.op === 'deregister') return registrations.removal(before!);
   const { instance } = operation;
   if (before !== undefined && isDeepStrictEqual(before.instance, instance)) return [];
-  const value: StoredInstance = { instance, registeredAtMs: before?.registeredAtMs ?? nowMs };
-  return [{ key: storedKey('instance', instance.id), value }];
+  return registrations.mutations(instance, before);
 }
 
 function resultOf(

@@ -9,6 +9,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { LeaseBook, Leaseholder } from './lease-book.ts';
 import { LeaseClock } from './lease-clock.ts';
 import { pageOf, registrationMark, type SavedLease, unpackLeases } from './lease-pages.ts';
 import { LeaseSaver, SAVE_EVERY_MS } from './lease-saver.ts';
@@ -25,16 +26,8 @@ export interface LeasesOptions {
   readonly onExpired: (id: string) => void;
 }
 
-/** What the leases must know of an instance. */
-export interface Leaseholder {
-  readonly instance: { readonly id: string; readonly leaseTtlMs?: number };
-  readonly registeredAtMs: number;
-  /** Nothing is stored of instances from the configuration: they have no lease before their first heartbeat. */
-  readonly isStatic: boolean;
-}
-
 /** Stands still until `open`. */
-export class Leases {
+export class Leases implements LeaseBook {
   readonly #time: LeaseClock;
   readonly #timers: LeaseTimers;
   readonly #saver: LeaseSaver;

@@ -4,13 +4,12 @@
 // batch back, the roster applies it and tells its listeners, and only then does the command return. So whoever got an
 // answer can rely on it (design: acknowledged means answered).
 
-import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { CheckReport } from '../health/check-report.ts';
-import type { CheckSpec } from '../health/check-spec.ts';
+import type { CheckSpec, Outcome } from '../health/check-spec.ts';
 import { type Author, CONFIG, checkAuthor, LEASE } from './author.ts';
 import { type BatchResult, commitBatch } from './batch.ts';
+import { type Beats, openBeats } from './beats.ts';
 import type { Change, ServiceState } from './change.ts';
 import type { PastChange } from './change-history.ts';
 import { ChangeListeners } from './change-listeners.ts';
@@ -20,18 +19,20 @@ import { followStore } from './followed-store.ts';
 import { HistoryKeeper, type HistoryOptions } from './history-keeper.ts';
 import { Holds } from './holds.ts';
 import type { Instance, InstanceState, Load, Readings } from './instance.ts';
-import { Leases } from './leases.ts';
+import type { LeaseBook } from './lease-book.ts';
+import { openLeaseBook } from './lease-books.ts';
 import { type LoadListener, loadReport } from './load-report.ts';
 import { Policies } from './policies.ts';
 import type { Policy } from './policy.ts';
-import { checkReplaceable, checkRevision, readOnly, unchanged, unknownInstance } from './refusals.ts';
+import { unknownInstance } from './refusals.ts';
+import { Registrations } from './registrations.ts';
 import type { Rollout } from './rollout.ts';
 import { Roster } from './roster.ts';
 import { type SequenceOptions, SequenceReserve } from './sequence-reserve.ts';
 import { StaticInstances } from './static-instances.ts';
 import { StatusSaver } from './status-saver.ts';
-import type { CommittedBatch, StoreSnapshot } from './store.ts';
-import { inLoadOrder, readStored, removal, type StoredInstance, storedKey } from './stored.ts';
+import type { CommittedBatch, Precondition, StoreSnapshot } from './store.ts';
+import { inLoadOrder, readStored, type StoredEntry } from './stored.ts';
 import type { BatchOperation } from './validate-batch.ts';
 import { Writes } from './writes.ts';
 
@@ -39,6 +40,10 @@ export interface RegistryOptions extends HistoryOptions, SequenceOptions {
   /** Heartbeats cannot come yet: leases stand still until `openLeases`. */
   readonly leasesWait?: boolean;
   readonly onReport?: LoadListener;
+  /** Takes what the store tells of the nodes that share it. */
+  readonly onForeign?: (entry: StoredEntry, revision: number) => void;
+  /** What to condition writes on that only one of the nodes may make. Throws CodedError `not_elected`. */
+  readonly fence?: () => Precondition;
 }
 
 /** What a registration came to. */
@@ -49,18 +54,20 @@ interface Registered {
 
 /** Every command takes the author of the change last, for the history and the watchers. */
 export class Registry {
-  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #writes: Writes;
   readonly #roster: Roster;
   readonly #holds: Holds;
   readonly #policies: Policies;
   readonly #static: StaticInstances;
-  readonly #leases: Leases;
+  readonly #registrations: Registrations;
+  readonly #leases: LeaseBook;
+  /** Heartbeat checks, where several nodes may get the heartbeats. */
+  readonly #beats: Beats | undefined;
   readonly #saver: StatusSaver;
   readonly #expired: ExpiredLeases;
   readonly #history: HistoryKeeper;
-  readonly #onReport: LoadListener | undefined;
+  readonly #options: RegistryOptions;
   readonly #reserve: SequenceReserve;
   readonly #listeners: ChangeListeners;
   /** Who causes the changes that the roster tells at this moment. */
@@ -69,23 +76,32 @@ export class Registry {
 
   private constructor(options: RegistryOptions, snapshot: StoreSnapshot) {
     const { store, clock, log } = options;
-    this.#clock = clock;
+    this.#options = options;
     this.#log = log;
-    this.#writes = new Writes(store);
+    this.#writes = new Writes(store, options.fence);
     this.#listeners = new ChangeListeners(log);
     this.#reserve = new SequenceReserve(options, snapshot);
     this.#roster = new Roster(clock, this.#reserve.first, (change) => this.#tell(change));
     this.#holds = new Holds(this.#roster, this.#writes);
     this.#policies = new Policies(this.#roster, this.#writes);
-    this.#onReport = options.onReport;
     this.#static = new StaticInstances({ clock, log, roster: this.#roster, writes: this.#writes });
-    this.#leases = new Leases({ store, clock, log, onExpired: (id) => this.#leaseExpired(id) });
+    const [writes, roster] = [this.#writes, this.#roster];
+    this.#beats = openBeats({ store, clock, log, roster, report: this.reportResult.bind(this) });
+    this.#registrations = new Registrations({ roster, writes, clock, beats: this.#beats });
+    this.#leases = openLeaseBook({
+      store,
+      clock,
+      log,
+      onExpired: (id) => this.#leaseExpired(id),
+      onSilent: (id) => this.#as(LEASE, () => roster.expireLease(id)),
+      onHeard: (id) => this.#as(LEASE, () => roster.renew(id, undefined, undefined)),
+    });
     this.#expired = new ExpiredLeases({
       clock,
       log,
       turns: this.#writes.turns,
       isDue: (id) => this.#roster.isLeaseExpired(id) && !this.#roster.existing(id).isStatic,
-      remove: (id) => this.#remove(id, LEASE),
+      remove: (id) => this.#registrations.remove(id, LEASE),
     });
     this.#saver = new StatusSaver(store, this.#roster, clock, log);
     this.#history = new HistoryKeeper(options);
@@ -99,6 +115,7 @@ export class Registry {
     for (const record of inLoadOrder(snapshot.records)) registry.#applyOne(record.key, record.value, record.revision);
     registry.#roster.endRestoring();
     registry.#history.endRestoring();
+    registry.#beats?.endRestoring(registry.instances());
     follow((batch) => registry.#apply(batch));
     await registry.#leases.endRestoring();
     if (options.leasesWait !== true) registry.openLeases();
@@ -157,13 +174,7 @@ export class Registry {
   async register(instance: Instance, onlyNew = false, ifRevision?: number, by?: Author): Promise<Registered> {
     let isNew = true;
     const state = await this.#write(instance.id, async () => {
-      const current = this.#roster.instance(instance.id);
-      isNew = current === undefined;
-      checkRevision(instance.id, current?.revision ?? 0, ifRevision);
-      if (current !== undefined) checkReplaceable(current, instance, onlyNew);
-      if (current === undefined || !isDeepStrictEqual(current.instance, instance)) {
-        await this.#commitInstance(instance, current, by);
-      }
+      isNew = await this.#registrations.put(instance, onlyNew, ifRevision, by);
       this.#as(by, () => this.#renewLease(instance.id, undefined));
     });
     return { state, isNew };
@@ -171,14 +182,7 @@ export class Registry {
 
   /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `precondition_failed`, `store_unavailable`. */
   async deregister(id: string, by?: Author, ifRevision?: number): Promise<void> {
-    await this.#writes.turns.take(id, () => this.#remove(id, by, ifRevision));
-  }
-
-  async #remove(id: string, by: Author | undefined, ifRevision?: number): Promise<void> {
-    const { isStatic, revision } = this.#roster.existing(id);
-    if (isStatic) throw readOnly(id);
-    checkRevision(id, revision, ifRevision);
-    await this.#writes.commit(removal(id), [], by);
+    await this.#writes.turns.take(id, () => this.#registrations.remove(id, by, ifRevision));
   }
 
   /**
@@ -186,7 +190,7 @@ export class Registry {
    * write nothing; all renew their leases. Throws CodedError as `commitBatch` does, changing nothing.
    */
   async batch(operations: readonly BatchOperation[], by?: Author): Promise<BatchResult[]> {
-    const parts = { roster: this.#roster, writes: this.#writes, clock: this.#clock };
+    const parts = { roster: this.#roster, writes: this.#writes, registrations: this.#registrations };
     const results = await commitBatch(operations, parts, by);
     this.#as(by, () => {
       for (const { op, id } of operations) if (op === 'register') this.#renewLease(id, undefined);
@@ -215,23 +219,7 @@ export class Registry {
     ifRevision?: number,
     by?: Author,
   ): Promise<InstanceState> {
-    return await this.#write(id, async () => {
-      const current = this.#roster.existing(id);
-      if (current.isStatic) throw readOnly(id);
-      checkRevision(id, current.revision, ifRevision);
-      const instance = change(current.instance);
-      if (!isDeepStrictEqual(current.instance, instance)) await this.#commitInstance(instance, current, by);
-    });
-  }
-
-  async #commitInstance(instance: Instance, current: InstanceState | undefined, by: Author | undefined): Promise<void> {
-    const registeredAtMs = current?.registeredAtMs ?? this.#clock.wallMs();
-    const value: StoredInstance = { instance, registeredAtMs };
-    await this.#writes.commit(
-      [{ key: storedKey('instance', instance.id), value }],
-      [unchanged(instance.id, current)],
-      by,
-    );
+    return await this.#write(id, () => this.#registrations.change(id, change, ifRevision, by));
   }
 
   /** Take an instance out of the answers, or back, keeping it registered. Throws CodedError. */
@@ -286,7 +274,7 @@ export class Registry {
     this.#roster.existing(id);
     if (this.#expired.isLeaving(id)) throw unknownInstance(id);
     const expiresAtMs = this.#as(by, () => this.#renewLease(id, load));
-    if (load !== undefined) this.#onReport?.(this.#roster.existing(id), load);
+    if (load !== undefined) this.#options.onReport?.(this.#roster.existing(id), load);
     return expiresAtMs;
   }
 
@@ -299,13 +287,18 @@ export class Registry {
     const isNew = this.#as(checkAuthor(checkId), () => this.#roster.applyResult(id, checkId, result));
     if (isNew) this.#saver.mark(id);
     const state = this.#roster.instance(id);
-    if (state !== undefined) this.#onReport?.(state, loadReport(checkId, result));
+    if (state !== undefined) this.#options.onReport?.(state, loadReport(checkId, result));
     return !isNew && state?.isFailing !== wasFailing;
+  }
+
+  /** Feed the heartbeat checks of an instance, where several nodes share the store; holds at once. */
+  beat(id: string, { status, output }: { readonly status?: Outcome; readonly output?: string }): void {
+    this.#beats?.beat(this.#roster.existing(id), status, output);
   }
 
   /** Resolves when the outcomes reported so far are stored (or cannot be). */
   async flush(): Promise<void> {
-    await this.#saver.flush();
+    await Promise.all([this.#saver.flush(), this.#beats?.flush()]);
   }
 
   /** Replace the instances that come from the configuration. Throws CodedError `id_taken`, changing nothing. */
@@ -324,6 +317,7 @@ export class Registry {
     this.#expired.stop();
     this.#reserve.stop();
     await this.#leases.stop();
+    await this.#beats?.stop();
     await this.#saver.flush();
     this.#saver.stop();
     await this.#history.stop();
@@ -365,7 +359,8 @@ export class Registry {
     for (const { key, value } of batch.mutations) {
       const entry = readStored(key, value);
       const before = entry?.kind === 'instance' ? this.#roster.instance(entry.id) : undefined;
-      this.#as(this.#writes.authorOf(key), () => this.#applyOne(key, value, batch.revision));
+      const by = batch.isExpiry === true ? LEASE : this.#writes.authorOf(key, value);
+      this.#as(by, () => this.#applyOne(key, value, batch.revision));
       if (before === undefined) continue;
       // Checks may have gone or begun anew; what is stored of them must follow.
       const { checks = [] } = this.#roster.instance(before.instance.id)?.instance ?? {};
@@ -381,7 +376,9 @@ export class Registry {
     }
     if (entry.kind === 'history') this.#history.restore(entry.value);
     if (entry.kind === 'history' || entry.kind === 'sequence' || this.#leases.restore(entry)) return;
-    this.#roster.apply(entry, revision);
+    if (entry.kind === 'beat') this.#beats?.take(entry.id, entry.value);
+    else if (isOfNodes(entry)) this.#options.onForeign?.(entry, revision);
+    else this.#roster.apply(entry, revision);
     if (entry.kind !== 'instance') return;
     if (entry.value === undefined) this.#leases.drop(entry.id);
     else if (entry.value.instance.leaseTtlMs === undefined || !this.#leases.has(entry.id))
@@ -394,4 +391,8 @@ export class Registry {
     this.#reserve.reached(told.sequence);
     this.#listeners.tell(told);
   }
+}
+
+function isOfNodes({ kind }: StoredEntry): boolean {
+  return kind === 'member' || kind === 'election' || kind === 'vantage';
 }

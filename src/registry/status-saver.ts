@@ -12,6 +12,8 @@ import type { Mutation, Store } from './store.ts';
 import { type StoredStatus, storedKey } from './stored.ts';
 
 const RETRY_MS = 1000;
+/** What a store in etcd may take at once is bounded, and a conflict concerns fewer. */
+const MAX_BATCH = 1_000;
 /** Registrations may change while their outcomes are on the way to the store, but not for ever. */
 const MAX_CONFLICTS = 8;
 
@@ -65,8 +67,8 @@ export class StatusSaver {
 
   async #drain(): Promise<void> {
     while (this.#dirty.size > 0) {
-      const ids = this.#dirty;
-      this.#dirty = new Set();
+      const ids = new Set([...this.#dirty].slice(0, MAX_BATCH));
+      for (const id of ids) this.#dirty.delete(id);
       try {
         await this.#save(ids);
         this.#conflicts = 0;

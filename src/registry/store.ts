@@ -20,6 +20,11 @@ export interface StoreSnapshot {
 export interface Mutation {
   readonly key: string;
   readonly value: unknown;
+  /**
+   * The key goes by itself when it was neither written nor renewed (`SharedStore.renew`) for so long. Only in a store
+   * that is shared; a later write of the key without it ends that.
+   */
+  readonly ttlMs?: number;
 }
 
 /** The batch is applied only while `key` was last written at `revision` (0: does not exist). */
@@ -32,6 +37,8 @@ export interface Precondition {
 export interface CommittedBatch {
   readonly revision: number;
   readonly mutations: readonly Mutation[];
+  /** Nobody committed it: the time of its keys ran out. */
+  readonly isExpiry?: boolean;
 }
 
 export interface Store {
@@ -51,4 +58,38 @@ export interface Store {
   isUp(): boolean;
   /** Finish the commits under way and release everything. */
   close(): Promise<void>;
+  /** What only a store has that several nodes share. */
+  readonly shared?: SharedStore;
+}
+
+/** The side of a store by which several nodes meet. */
+export interface SharedStore {
+  /** Names this node in the keys that are its own; the same over restarts. 1 to 64 of `A-Za-z0-9._-`. */
+  readonly node: string;
+  /** Begin the time of a key anew, if it has one. Cheap and without an answer: it may be called for every heartbeat. */
+  renew(key: string): void;
+  /**
+   * For how many milliseconds the others have not been heard of; 0 while everything is told as it happens; Infinity when
+   * all that is known is this node's own copy from an earlier start.
+   */
+  silentMs(): number;
+  /** Ask every endpoint how it is. Never rejects. */
+  describe(): Promise<SharedStoreState>;
+}
+
+export interface SharedStoreState {
+  /** The revision up to which everything has been told here. */
+  readonly revision: number;
+  readonly endpoints: readonly SharedStoreEndpoint[];
+}
+
+export interface SharedStoreEndpoint {
+  readonly url: string;
+  readonly up: boolean;
+  /** Why it is not up. */
+  readonly reason?: string;
+  readonly version?: string;
+  readonly isLeader?: boolean;
+  readonly revision?: number;
+  readonly sizeOctets?: number;
 }

@@ -7,6 +7,13 @@
 //   history/<slot>         one of the last changes, for the history
 //   sequence/reserved      how far the numbers of changes may have come
 //
+// Where several nodes share a store:
+//   member/<node>          a node that is up; goes by itself when it is not
+//   election/<duty>        the node that does what only one may do; goes by itself
+//   vantage/<id>/<node>    what the checks of an instance come to at one of the nodes that run them
+//   beat/<id>/<check>      what the last heartbeat said to a heartbeat check; goes by itself when none comes
+// Kinds in `LOCAL_KINDS` are each node's own, whatever else is shared.
+//
 // Leases are stored behind, in one batch a second (lease-saver.ts). Their time is that in which heartbeats could come,
 // over all starts (lease-clock.ts): a lease that nobody renews is not written again, only the time moves on.
 
@@ -55,6 +62,36 @@ export interface StoredPastChange {
   readonly change: PastChange;
 }
 
+/** A node of a cluster, as it says itself. */
+export interface StoredMember {
+  /** For people; several may have the same. */
+  readonly name: string;
+  readonly version: string;
+  /** Where its HTTP API is, as `address:port`. */
+  readonly http: readonly string[];
+  readonly startedAtMs: number;
+  /** Tells one run of the node from the next. */
+  readonly run: string;
+}
+
+export interface StoredElection {
+  readonly node: string;
+  readonly run: string;
+  readonly sinceMs: number;
+}
+
+/** What checks come to at one node; outcome null: no result yet. */
+export interface StoredVantage {
+  readonly checks: Readonly<Record<string, { outcome: Outcome | null; output: string; sinceMs: number }>>;
+}
+
+/** Outcome null: none has come since the check was set up. */
+export interface StoredBeat {
+  readonly outcome: Outcome | null;
+  readonly output: string;
+  readonly sinceMs: number;
+}
+
 /** A store key taken apart, with its value in the shape that belongs to it; value undefined: deleted. */
 export type StoredEntry =
   | { readonly kind: 'instance'; readonly id: string; readonly value: StoredInstance | undefined }
@@ -66,7 +103,11 @@ export type StoredEntry =
   | { readonly kind: 'leases'; readonly id: string; readonly value: StoredLeases | undefined }
   | { readonly kind: 'lease-clock'; readonly id: string; readonly value: StoredLeaseClock | undefined }
   | { readonly kind: 'sequence'; readonly id: string; readonly value: StoredSequence | undefined }
-  | { readonly kind: 'history'; readonly id: string; readonly value: StoredPastChange | undefined };
+  | { readonly kind: 'history'; readonly id: string; readonly value: StoredPastChange | undefined }
+  | { readonly kind: 'member'; readonly id: string; readonly value: StoredMember | undefined }
+  | { readonly kind: 'election'; readonly id: string; readonly value: StoredElection | undefined }
+  | { readonly kind: 'vantage'; readonly id: string; readonly value: StoredVantage | undefined }
+  | { readonly kind: 'beat'; readonly id: string; readonly value: StoredBeat | undefined };
 
 export type StoredKind = StoredEntry['kind'];
 
@@ -81,7 +122,22 @@ const KINDS: readonly StoredKind[] = [
   'lease-clock',
   'sequence',
   'history',
+  'member',
+  'election',
+  'vantage',
+  'beat',
 ];
+
+/** Kinds that are each node's own where the rest is shared: numbers, pages and slots of several nodes would collide. */
+const LOCAL_KINDS: ReadonlySet<string> = new Set(['status', 'leases', 'lease-clock', 'sequence', 'history']);
+
+/** Added to the time after which a key goes by itself: for heartbeats that are on the way, and renewed as they come. */
+export const SHARED_GRACE_MS = 1_000;
+
+/** Is this key a node's own? */
+export function isLocalKey(key: string): boolean {
+  return LOCAL_KINDS.has(key.slice(0, key.indexOf('/')));
+}
 
 /** The key of an entry. */
 export function storedKey(kind: StoredKind, id: string): string {

@@ -3,6 +3,7 @@
 // The store delivers a batch without saying who asked for it. Of each key at most one write of this node is under way
 // at a time, so that its author can be found by the key.
 
+import { isDeepStrictEqual } from 'node:util';
 import { CodedError } from '../base/errors.ts';
 import type { Author } from './author.ts';
 import type { Mutation, Precondition, Store } from './store.ts';
@@ -14,28 +15,37 @@ const MAX_ATTEMPTS = 8;
 export class Writes {
   readonly turns = new Turns();
   readonly #store: Store;
-  readonly #authors = new Map<string, Author>();
+  readonly #fence: (() => Precondition) | undefined;
+  readonly #authors = new Map<string, { readonly by: Author; readonly value: unknown }>();
   #stopped = false;
 
-  constructor(store: Store) {
+  /** `fence`: what writes are conditioned on that only one node may make. */
+  constructor(store: Store, fence?: () => Precondition) {
     this.#store = store;
+    this.#fence = fence;
   }
 
-  /** Who writes this key at the moment; undefined: nobody here. */
-  authorOf(key: string): Author | undefined {
-    return this.#authors.get(key);
+  /** Who writes this to the key at the moment; undefined: nobody here. */
+  authorOf(key: string, value: unknown): Author | undefined {
+    const written = this.#authors.get(key);
+    return written !== undefined && isDeepStrictEqual(written.value, value) ? written.by : undefined;
   }
 
-  /** Commit in a turn that was taken; resolves with the revision. Throws CodedError `stopping` or as the store does. */
+  /**
+   * Commit in a turn that was taken; resolves with the revision. Throws CodedError `stopping`, `not_elected` or as the
+   * store does.
+   */
   async commit(
     mutations: readonly Mutation[],
     preconditions: readonly Precondition[],
     by: Author | undefined,
   ): Promise<number> {
     if (this.#stopped) throw new CodedError('stopping', 'the server is stopping');
-    if (by !== undefined) for (const { key } of mutations) this.#authors.set(key, by);
+    const isFenced = this.#fence !== undefined && (by?.kind === 'steps' || by?.kind === 'schedule');
+    const conditions = isFenced ? [...preconditions, this.#fence()] : preconditions;
+    if (by !== undefined) for (const { key, value } of mutations) this.#authors.set(key, { by, value });
     try {
-      return await this.#store.commit(mutations, preconditions);
+      return await this.#store.commit(mutations, conditions);
     } finally {
       if (by !== undefined) for (const { key } of mutations) this.#authors.delete(key);
     }

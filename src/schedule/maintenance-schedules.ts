@@ -24,6 +24,8 @@ export interface MaintenanceSchedule extends MaintenanceAction {
 export interface ScheduleOptions {
   /** Carry out one action. A rejection is logged; the schedule goes on. */
   run(action: MaintenanceAction): Promise<void>;
+  /** Is it this process that acts? Of several with the same schedules one does. By default it is. */
+  readonly isOurs?: () => boolean;
   readonly log: Logger;
 }
 
@@ -43,7 +45,7 @@ export function startSchedules(schedules: readonly MaintenanceSchedule[], option
   const tasks = schedules.map((schedule) => {
     const log = options.log.child({ schedule: schedule.name });
     const act = async (): Promise<void> => {
-      if (stopped) return;
+      if (stopped || options.isOurs?.() === false) return;
       const run = runOnce(schedule, options, log);
       underWay.add(run);
       await run;

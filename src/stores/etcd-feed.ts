@@ -74,7 +74,7 @@ export class EtcdFeed {
   confirm(id: string, revision: number): void {
     const own = this.#own.get(id);
     if (own !== undefined) own.revision = revision;
-    if (own !== undefined && revision <= this.#revision) this.#tell([], revision);
+    if (own !== undefined && revision <= this.#revision) this.#tell([], this.#revision);
   }
 
   /** All our writes up to here have been told. */

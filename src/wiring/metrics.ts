@@ -84,7 +84,7 @@ export function exposeRegistryMetrics(
   });
 }
 
-/** The same store, with every commit timed. */
+/** The same store, with every commit timed and the revision that it has come to shown. */
 export function timedStore(store: Store, metrics: MetricsRegistry, clock: Clock): Store {
   const commits = new Histogram({
     name: 'rollcall_store_commit_seconds',
@@ -92,9 +92,24 @@ export function timedStore(store: Store, metrics: MetricsRegistry, clock: Clock)
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
     registers: [metrics],
   });
+  let revision = 0;
+  const gauge: Gauge = new Gauge({
+    name: 'rollcall_store_revision',
+    help: 'Up to where the store has been told here.',
+    registers: [metrics],
+    collect: (): void => gauge.set(revision),
+  });
+  store.watch((batch) => {
+    revision = batch.revision;
+  });
   return {
     kind: store.kind,
-    load: () => store.load(),
+    ...(store.shared === undefined ? {} : { shared: store.shared }),
+    async load() {
+      const snapshot = await store.load();
+      revision = Math.max(revision, snapshot.revision);
+      return snapshot;
+    },
     watch: (listener) => store.watch(listener),
     isUp: () => store.isUp(),
     close: () => store.close(),

@@ -4,7 +4,17 @@ import type { Problem } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 
 /** Times and counts of `health` are for whatever is registered from then on. */
-const HEALTH_KEYS = ['jitter', 'concurrency', 'perHost', 'damping', 'allowExec', 'allow', 'deny'] as const;
+const HEALTH_KEYS = [
+  'jitter',
+  'concurrency',
+  'perHost',
+  'damping',
+  'replicas',
+  'quorum',
+  'allowExec',
+  'allow',
+  'deny',
+] as const;
 
 /** Warnings for settings that a reload does not touch. `before`: as the server was started. */
 export function needRestart(before: Config, after: Config): Problem[] {

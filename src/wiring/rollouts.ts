@@ -45,6 +45,8 @@ export interface RolloutsOptions {
    * Undefined itself: nothing counts requests.
    */
   readonly tallies?: ((instanceId: string) => Tally | undefined) | undefined;
+  /** Only one node of a cluster moves steps. */
+  readonly isElected?: () => boolean;
 }
 
 /** A service whose policy has steps, and where they are. */
@@ -120,6 +122,15 @@ export class Rollouts {
     await this.#saveTimes();
   }
 
+  /** Another node does it from now on, or this one. */
+  electionChanged(): void {
+    for (const { name } of this.#options.registry.services()) this.#lookIn(name, 0);
+  }
+
+  get #isElected(): boolean {
+    return this.#options.isElected?.() ?? true;
+  }
+
   #lookIn(name: string, delayMs: number): void {
     const { clock } = this.#options;
     const dueMs = clock.monotonicMs() + delayMs;
@@ -135,7 +146,7 @@ export class Rollouts {
 
   /** See where a service's rollout goes now. `isTime`: a time of the next step has come. */
   #look(name: string, isTime: boolean): void {
-    const current = currentOf(this.#options.registry.service(name));
+    const current = this.#isElected ? currentOf(this.#options.registry.service(name)) : undefined;
     this.#drive(name, current);
     // Where one is written, we are called again with what it made.
     if (current === undefined) return;
@@ -218,7 +229,10 @@ export class Rollouts {
     const written = this.#move(name, moveOf, STEPS).then(
       () => 0,
       (error: unknown) => {
-        this.#options.log.warn({ service: name, reason: errorMessage(error) }, 'a rollout could not go on');
+        const isOther = error instanceof CodedError && error.code === 'not_elected';
+        if (!isOther) {
+          this.#options.log.warn({ service: name, reason: errorMessage(error) }, 'a rollout could not go on');
+        }
         return RETRY_MS;
       },
     );
@@ -258,14 +272,15 @@ export class Rollouts {
   }
 
   async #saveTime(name: string, place: Rollout): Promise<void> {
-    if (place.state !== 'running') return;
+    if (place.state !== 'running' || !this.#isElected) return;
     const change = ({ rollout }: ServiceState): Rollout | undefined =>
       isSamePlace(rollout, place) ? { ...place, stoodMs: this.#stoodMs(name, place) } : undefined;
     try {
       await this.#options.registry.moveRollout(name, change, STEPS);
     } catch (error) {
-      // The policy may have gone meanwhile.
-      if (error instanceof CodedError && error.code === 'unknown_rollout') return;
+      // The policy may have gone meanwhile, or another node do this.
+      const isOver = error instanceof CodedError && ['unknown_rollout', 'not_elected'].includes(error.code);
+      if (isOver) return;
       this.#options.log.warn(
         { service: name, reason: errorMessage(error) },
         'the time of a rollout could not be stored',

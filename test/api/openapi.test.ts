@@ -90,6 +90,7 @@ const CALLS: readonly (readonly [method: string, path: string, example: string, 
   ],
   ['get', '/v1/services/{service}/history', '/v1/services/cart/history'],
   ['get', '/v1/status', '/v1/status'],
+  ['get', '/v1/cluster', '/v1/cluster'],
   ['post', '/v1/reload', '/v1/reload'],
   ['get', '/metrics', '/metrics'],
   ['get', '/healthz', '/healthz'],
@@ -226,7 +227,6 @@ describe('/docs', () => {
 
 describe('what is not there', () => {
   const rows: readonly (readonly [method: string, path: string, expected: string, allow?: string])[] = [
-    ['GET', '/v1/cluster', '501 not_supported'],
     ['GET', '/dns-query?dns=AAAA', '400 invalid'],
     ['PUT', '/dns-query', '405 method_not_allowed', 'GET, HEAD, POST'],
     ['GET', '/', '501 not_supported'],

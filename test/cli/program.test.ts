@@ -55,7 +55,6 @@ describe('exit codes', () => {
     ['simulate web --rate 0', 2, /It must be a number above 0/],
     ['simulate web --fail web-1', 2, /It must be like web-1@10s\+20s/],
     ['import /no/such/file', 2, /^usage: cannot read \/no\/such\/file: ENOENT/],
-    ['cluster', 1, /^not_supported/],
     ['serve --config /no/such.yaml', 1, /^\/no\/such\.yaml: cannot be read: there is no such file/],
   ];
   for (const [argv, code, err] of rows) {

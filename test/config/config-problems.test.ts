@@ -117,6 +117,14 @@ describe('problems in the file', () => {
       "5:22: health.deny[1]: 'lan' is not a network like 10.0.0.0/8 without host bits, nor one of loopback, private, link-local, multicast, unspecified",
     ],
     [
+      'health:\n  replicas: 0\n  quorum: most\n',
+      '2:13: health.replicas: must be a whole number from 1 to 100',
+      '3:11: health.quorum: must be majority or a whole number from 1 to 100',
+    ],
+    ['health: { replicas: 1.5 }\n', '1:21: health.replicas: must be a whole number from 1 to 100'],
+    ['health: { replicas: "2" }\n', '1:21: health.replicas: must be all or a whole number from 1 to 100'],
+    ['health: { quorum: 3 }\n', '1:19: health.quorum: must not be more than replicas, which is 2'],
+    [
       'schedules:\n  - { name: n, cron: "61 * * * *", timezone: Mars/Base, action: { maintenance: maybe } }\n',
       '2:22: schedules[0].cron: is not a cron expression: minute: 61 is a invalid expression for minute',
       '2:46: schedules[0].timezone: is not a time zone like UTC or Europe/Berlin',

@@ -77,6 +77,8 @@ describe('the defaults', () => {
       concurrency: 512,
       perHost: 128,
       damping: { penalty: 1, halfLifeMs: 300_000, suppress: 10, reuse: 5, max: 20 },
+      replicas: 2,
+      quorum: 'majority',
       allowExec: false,
       allow: [],
       deny: ['link-local', 'multicast', 'unspecified'].flatMap((name) => parseNetwork(name)!),
@@ -202,7 +204,7 @@ auth:
   tokens:
     - { id: deploy, hash: "${HASH.toUpperCase().replace('SHA', 'sha')}", allow: ["services:write:Cart-*", operator] }
 store: { kind: lmdb, path: /var/lib/rollcall }
-health: { interval: 1s, timeout: 500ms, rise: 1, fall: 1, jitter: 0, concurrency: 9, perHost: 3, damping: { penalty: 0, halfLife: 1m, suppress: 4, reuse: 0.5, max: 4 }, allowExec: true, allow: [private], deny: [10.0.0.0/8] }
+health: { interval: 1s, timeout: 500ms, rise: 1, fall: 1, jitter: 0, concurrency: 9, perHost: 3, damping: { penalty: 0, halfLife: 1m, suppress: 4, reuse: 0.5, max: 4 }, replicas: all, quorum: 3, allowExec: true, allow: [private], deny: [10.0.0.0/8] }
 services:
   - { service: Cart, address: 10.0.0.7, port: 80, checks: [{ type: tcp }] }
 schedules:
@@ -289,6 +291,8 @@ log: { level: debug }
       concurrency: 9,
       perHost: 3,
       damping: { penalty: 0, halfLifeMs: 60_000, suppress: 4, reuse: 0.5, max: 4 },
+      replicas: 'all',
+      quorum: 3,
       allowExec: true,
       allow: parseNetwork('private'),
       deny: parseNetwork('10.0.0.0/8'),

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { type Api, type ApiOptions, startApi } from '../../src/api/api.ts';
 import type { HeartbeatReport } from '../../src/api/api-parts.ts';
+import type { ClusterReport } from '../../src/api/cluster-report.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { parseName } from '../../src/dns/name.ts';
@@ -39,6 +40,22 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
+/** What a server says that is no node of a cluster. */
+const ALONE: ClusterReport = {
+  node: 'alone',
+  elected: 'alone',
+  silentMs: 0,
+  stale: false,
+  members: [
+    {
+      ...{ node: 'alone', name: 'alone', version: '1.2.3', http: ['127.0.0.1:8500'] },
+      ...{ startedAt: '2026-11-24T02:00:00.000Z', isSelf: true, isElected: true },
+    },
+  ],
+  checks: 0,
+  store: { kind: 'memory', revision: 7, endpoints: [] },
+};
+
 export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<ApiServer> {
   const clock: Clock = options.clock ?? systemClock;
   const registry = options.registry ?? (await Registry.open({ store: openMemoryStore(), clock, log: silentLogger }));
@@ -64,6 +81,8 @@ export async function openApiServer(options: Partial<ApiOptions> = {}): Promise<
     reload: async () => ({ problems: [] }),
     status: () => ({ version: 'test' }),
     readiness: () => ({ ready: true, stale: false }),
+    cluster: async () => ALONE,
+    vantages: () => [],
     closeGraceMs: 200,
     ...options,
   });

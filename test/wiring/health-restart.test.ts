@@ -7,13 +7,15 @@ import { it } from 'node:test';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
+import type { HealthConfig } from '../../src/config/config.ts';
 import { DEFAULT_DAMPING } from '../../src/health/damping.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { openMemoryStore } from '../../src/stores/memory.ts';
-import { startHealth } from '../../src/wiring/health.ts';
+import { ClusterHost } from '../../src/wiring/cluster.ts';
+import { reportTo, startHealth } from '../../src/wiring/health.ts';
 import { aCheck, anInstance, aResult } from '../support/registrations.ts';
 
-const CONFIG = {
+const CONFIG: HealthConfig = {
   intervalMs: 60_000,
   timeoutMs: 2000,
   rise: 2,
@@ -25,6 +27,8 @@ const CONFIG = {
   allow: [],
   deny: [],
   damping: DEFAULT_DAMPING,
+  replicas: 2,
+  quorum: 'majority',
 };
 
 it('an instance that failed stays out, and one that was well stays in, whatever their `initial` says', async () => {
@@ -67,7 +71,16 @@ it('an instance that failed stays out, and one that was well stays in, whatever 
     log: silentLogger,
     metrics: new MetricsRegistry(),
     ownEndpoints: () => [],
-    onFailing: () => {},
+    cluster: new ClusterHost({
+      store,
+      clock: systemClock,
+      log: silentLogger,
+      metrics: new MetricsRegistry(),
+      config: { store: { kind: 'memory' }, health: CONFIG },
+      version: '1.0.0',
+      onStale: () => {},
+    }),
+    report: reportTo(registry, () => {}),
   });
   await probed;
   await health.stop();
