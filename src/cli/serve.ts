@@ -88,7 +88,7 @@ export async function runServer(
   process.on('SIGHUP', onHangup);
   try {
     // The store is verified by a child while the server's modules are loaded.
-    if (config.store.kind === 'lmdb') storeClaim = claimStore(config.store.path);
+    if (config.store.kind !== 'memory') storeClaim = claimStore(config.store.path);
     // Only here, so that the small commands do not load the whole server.
     const { startServer } = await import('../server.ts');
     server = await startServer({ config, reloadConfig, version: packageVersion(), storeClaim });

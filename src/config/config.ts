@@ -100,6 +100,12 @@ export interface EtcdConfig {
   readonly tls: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
   readonly username?: string;
   readonly password?: string;
+  /** Absolute path of the folder of what is this node's own, and of a copy of the rest. */
+  readonly path: string;
+  /** Without news of etcd for so long what is known counts as stale. */
+  readonly staleAfterMs: number;
+  /** As people are shown this node. */
+  readonly node: string;
 }
 
 export type StoreConfig = { readonly kind: 'memory' } | { readonly kind: 'lmdb'; readonly path: string } | EtcdConfig;

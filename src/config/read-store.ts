@@ -1,12 +1,15 @@
 // read-store.ts -- the `store` section
 
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { InputObject } from '../registry/input.ts';
 import { readTexts, section, shorten } from '../registry/input-forms.ts';
 import type { EtcdConfig, StoreConfig } from './config.ts';
 import { readPath, type SectionSource } from './section.ts';
 
-const ETCD_KEYS = ['endpoints', 'prefix', 'tls', 'username', 'password', 'staleAfter'];
+const ETCD_KEYS = ['endpoints', 'prefix', 'tls', 'username', 'password', 'staleAfter', 'node'];
+const NODE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
+const DAY_MS = 86_400_000;
 const MAX_ENDPOINTS = 32;
 const MAX_TEXT = 256;
 /** Leaves room for what comes after it: etcd's keys have no bound, those of people do. */
@@ -17,7 +20,7 @@ export function readStore(source: SectionSource): StoreConfig {
   const input = section(source.root, 'store');
   const kind = input.oneOf('kind', ['lmdb', 'memory', 'etcd'] as const) ?? 'lmdb';
   const path = readPath(source, input, 'path') ?? resolve(source.cwd, 'data');
-  if (kind === 'etcd') return readEtcd(source, input);
+  if (kind === 'etcd') return readEtcd(source, input, path);
   for (const key of ETCD_KEYS) {
     if (input.has(key)) input.fail(key, 'belongs to the store of kind etcd only');
   }
@@ -25,7 +28,7 @@ export function readStore(source: SectionSource): StoreConfig {
   return kind === 'memory' ? { kind } : { kind, path };
 }
 
-function readEtcd(source: SectionSource, input: InputObject): EtcdConfig {
+function readEtcd(source: SectionSource, input: InputObject, path: string): EtcdConfig {
   const endpoints = readUrls(input);
   const prefix = input.text('prefix', MAX_TEXT) ?? '/rollcall';
   if (!PREFIX.test(prefix)) {
@@ -40,10 +43,17 @@ function readEtcd(source: SectionSource, input: InputObject): EtcdConfig {
   });
   if (username === undefined && password !== undefined) input.fail('password', 'needs a username');
   if (username !== undefined && password === undefined) input.fail('username', 'needs a password');
-  if (input.has('staleAfter')) input.unsupported('staleAfter');
+  const staleAfterMs = input.duration('staleAfter', 1_000, DAY_MS) ?? 60_000;
+  const node = input.text('node', MAX_TEXT) ?? hostname();
+  if (input.has('node') && !NODE.test(node)) {
+    input.fail(
+      'node',
+      'must be 1 to 64 letters, digits, ".", "_" and "-", beginning and ending with a letter or digit',
+    );
+  }
   input.finish();
   const user = username === undefined || password === undefined ? {} : { username, password };
-  return { kind: 'etcd', endpoints, prefix, tls, ...user };
+  return { kind: 'etcd', endpoints, prefix, tls, ...user, path, staleAfterMs, node };
 }
 
 function readUrls(input: InputObject): readonly string[] {

@@ -25,10 +25,11 @@ export interface PreparedBatch {
  */
 export function prepareBatch(mutations: readonly Mutation[], preconditions: readonly Precondition[]): PreparedBatch {
   const byKey = new Map<string, Mutation>();
-  for (const { key, value } of mutations) {
+  for (const { key, value, ttlMs } of mutations) {
     checkKey(key);
     byKey.delete(key);
-    byKey.set(key, Object.freeze({ key, value: value === undefined ? undefined : frozenCopy(value, key, '', 0) }));
+    const copy = value === undefined ? undefined : frozenCopy(value, key, '', 0);
+    byKey.set(key, Object.freeze({ key, value: copy, ...(ttlMs === undefined ? {} : { ttlMs }) }));
   }
   for (const { key } of preconditions) checkKey(key);
   return { mutations: Object.freeze([...byKey.values()]), preconditions: preconditions.map((one) => ({ ...one })) };

@@ -19,14 +19,17 @@ import {
 } from 'etcd3';
 import { errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { SharedStoreEndpoint } from '../registry/store.ts';
 
 /** How long one call may take at most. */
 const CALL_TIMEOUT_MS = 2_000;
 /** For a read there is always another endpoint: it is asked when this one does not answer. */
 const READ_TIMEOUT_MS = 1_000;
 /** How often etcd is asked whether it is there when nothing else shows it, and when it was not. */
-const PROBE_MS = 5_000;
+const PROBE_MS = 1_000;
 const PROBE_DOWN_MS = 500;
+/** One endpoint is asked how it is. */
+const STATUS_TIMEOUT_MS = 1_000;
 
 const CHANNEL = {
   // etcd allows a ping every 5 s, and hangs up on those who send more.
@@ -50,9 +53,18 @@ export interface EtcdAccess {
   readonly password?: string;
 }
 
+/** The stream that renews leases, both ways. */
+export interface KeepAliveStream {
+  write(request: { ID: string }): unknown;
+  cancel(): void;
+  on(event: 'data', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+}
+
 /** The stream of one watch, both ways. */
 export interface WatchStream {
-  write(request: { create_request: IWatchRequest['create_request'] }): unknown;
+  write(request: Pick<IWatchRequest, 'create_request' | 'progress_request'>): unknown;
   cancel(): void;
   on(event: 'data', listener: (response: IWatchResponse) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -71,6 +83,7 @@ const REFUSALS = [
   'duplicate key',
   'request is too large',
   'larger than max',
+  'requested lease not found',
 ];
 
 /** Did etcd itself say that a write was not made? Anything else leaves that open. */
@@ -94,7 +107,7 @@ export class EtcdClient {
   #lastAnswerMs = 0;
   #probe: NodeJS.Timeout | undefined;
   #closed = false;
-  #onLeave: (() => void) | undefined;
+  readonly #onLeave = new Set<() => void>();
 
   constructor(access: EtcdAccess, log: Logger) {
     this.#log = log;
@@ -107,6 +120,11 @@ export class EtcdClient {
   /** Did the last call come to an answer? */
   get isUp(): boolean {
     return this.#up;
+  }
+
+  /** For how long nothing was heard that a majority of etcd's members stands behind. */
+  get silentMs(): number {
+    return performance.now() - this.#lastAnswerMs;
   }
 
   /** Ask a key of no meaning now and then, so that `isUp` tells the truth when nothing else is asked. */
@@ -125,7 +143,7 @@ export class EtcdClient {
 
   /** Call `listener` when an endpoint failed and others are asked from now on. */
   onLeave(listener: () => void): void {
-    this.#onLeave = listener;
+    this.#onLeave.add(listener);
   }
 
   /** Read, linearizably: what every write acknowledged before is in. Each endpoint is asked once. */
@@ -149,6 +167,23 @@ export class EtcdClient {
   async watch(): Promise<WatchStream> {
     // The `grpc-js` stream behind etcd3's narrower type has `cancel`.
     return (await this.#members[this.#current]!.watchClient.watch()) as unknown as WatchStream;
+  }
+
+  /** A new lease; its id. Rejects when etcd does not answer in time: then it may be there, and runs out by itself. */
+  async grant(ttlSeconds: number): Promise<string> {
+    const request = { TTL: String(ttlSeconds), ID: '0' };
+    const work = (member: Etcd3, options: { deadline: number }) => member.leaseClient.leaseGrant(request, options);
+    return (await this.#call(READ_TIMEOUT_MS, work)).ID;
+  }
+
+  /** A new stream of renewals to the endpoint that is in use. */
+  async keepAlive(): Promise<KeepAliveStream> {
+    return (await this.#members[this.#current]!.leaseClient.leaseKeepAlive()) as unknown as KeepAliveStream;
+  }
+
+  /** How every endpoint is. Never rejects. */
+  async describe(): Promise<SharedStoreEndpoint[]> {
+    return await Promise.all(this.#members.map((member, i) => describeMember(member, this.#endpoints[i]!)));
   }
 
   /** End all that is under way. */
@@ -193,7 +228,24 @@ export class EtcdClient {
     this.#up = false;
     if (index !== this.#current || isDenied(error)) return;
     this.#current = (index + 1) % this.#members.length;
-    if (this.#members.length > 1) this.#onLeave?.();
+    if (this.#members.length > 1) for (const listener of this.#onLeave) listener();
+  }
+}
+
+async function describeMember(member: Etcd3, url: string): Promise<SharedStoreEndpoint> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${STATUS_TIMEOUT_MS} ms`)), STATUS_TIMEOUT_MS);
+  });
+  try {
+    const call = member.maintenance.status({ deadline: Date.now() + STATUS_TIMEOUT_MS });
+    const { header, version, dbSize, leader } = await Promise.race([call, late]);
+    const isLeader = leader === header.member_id;
+    return { url, up: true, version, isLeader, revision: Number(header.revision), sizeOctets: Number(dbSize) };
+  } catch (error) {
+    return { url, up: false, reason: errorMessage(error) };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

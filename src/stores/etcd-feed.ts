@@ -15,6 +15,8 @@ export interface RawEvent {
   readonly key: Buffer;
   readonly value: Buffer | undefined;
   readonly revision: number;
+  /** Of a key that goes by itself; '0' or undefined: it does not. */
+  readonly lease?: string;
 }
 
 /** A write of ours that is under way. */
@@ -31,6 +33,8 @@ interface Sorted {
   readonly records: KeyEvent[];
   /** Commit id in our own marker -> its revision. */
   readonly marks: Map<string, number>;
+  /** Revisions that some writer made. */
+  readonly written: Set<number>;
 }
 
 export class EtcdFeed {
@@ -38,12 +42,21 @@ export class EtcdFeed {
   readonly #writer: string;
   readonly #watchers: Watchers;
   readonly #log: Logger;
+  readonly #onLease: (key: string, lease: string | undefined) => void;
   readonly #mirror = new EtcdMirror();
   readonly #own = new Map<string, OwnWrite>();
   readonly #waiting = new Set<() => boolean>();
   #revision = 0;
 
-  constructor(keys: EtcdKeys, writer: string, watchers: Watchers, log: Logger) {
+  /** `onLease` hears which lease a key has; undefined: it is gone. */
+  constructor(
+    keys: EtcdKeys,
+    writer: string,
+    watchers: Watchers,
+    log: Logger,
+    onLease: (key: string, lease: string | undefined) => void = () => {},
+  ) {
+    this.#onLease = onLease;
     this.#keys = keys;
     this.#writer = writer;
     this.#watchers = watchers;
@@ -97,9 +110,9 @@ export class EtcdFeed {
 
   /** Events of the watch: all that happened up to `revision`, or again what happened before. */
   follow(raw: readonly RawEvent[], revision: number): void {
-    const { records, marks } = this.#sort(raw);
+    const { records, marks, written } = this.#sort(raw);
     records.sort((a, b) => a.revision - b.revision);
-    this.#tell(records, Math.max(this.#revision, revision), marks);
+    this.#tell(records, Math.max(this.#revision, revision), marks, written);
   }
 
   /**
@@ -119,14 +132,16 @@ export class EtcdFeed {
   }
 
   #sort(raw: readonly RawEvent[]): Sorted {
-    const sorted: Sorted = { records: [], marks: new Map() };
-    for (const { key, value, revision } of raw) {
+    const sorted: Sorted = { records: [], marks: new Map(), written: new Set() };
+    for (const { key, value, revision, lease } of raw) {
       const found = this.#keys.read(key);
       if (found?.kind === 'record') {
+        this.#onLease(found.key, value === undefined ? undefined : lease);
         const parsed = value === undefined ? undefined : this.#parse(found.key, value);
         if (parsed !== INVALID) sorted.records.push({ key: found.key, revision, value: parsed });
-      } else if (found?.kind === 'writer' && found.writer === this.#writer && value !== undefined) {
-        const commit = readCommit(value);
+      } else if (found?.kind === 'writer') {
+        sorted.written.add(revision);
+        const commit = found.writer === this.#writer && value !== undefined ? readCommit(value) : undefined;
         if (commit !== undefined) sorted.marks.set(commit, revision);
       }
     }
@@ -144,7 +159,12 @@ export class EtcdFeed {
   }
 
   /** Tell records, in order of revision, with our own writes in their places. */
-  #tell(records: readonly KeyEvent[], upTo: number, marks: ReadonlyMap<string, number> = new Map()): void {
+  #tell(
+    records: readonly KeyEvent[],
+    upTo: number,
+    marks: ReadonlyMap<string, number> = new Map(),
+    written?: ReadonlySet<number>,
+  ): void {
     for (const [id, revision] of marks) {
       const own = this.#own.get(id);
       if (own !== undefined) own.revision = revision;
@@ -156,7 +176,10 @@ export class EtcdFeed {
       while (due.length > 0 && due[0]!.revision! <= revision) this.#tellOwn(due.shift()!);
       const start = i;
       while (records[i]?.revision === revision) i += 1;
-      this.#deliver(revision, records.slice(start, i));
+      const events = records.slice(start, i);
+      // Whoever commits marks it; what goes by itself has no mark.
+      const isExpiry = written?.has(revision) === false && events.every(({ value }) => value === undefined);
+      this.#deliver(revision, events, isExpiry);
     }
     for (const own of due) this.#tellOwn(own);
     this.#revision = upTo;
@@ -175,10 +198,11 @@ export class EtcdFeed {
     own.onDelivered(revision);
   }
 
-  #deliver(revision: number, events: readonly KeyEvent[]): void {
+  #deliver(revision: number, events: readonly KeyEvent[], isExpiry = false): void {
     const mutations = events.filter((event) => this.#mirror.take(event)).map(({ key, value }) => ({ key, value }));
     if (mutations.length === 0) return;
-    const batch: CommittedBatch = { revision, mutations: mutations.map((each) => Object.freeze(each)) };
+    const about = isExpiry ? { isExpiry } : {};
+    const batch: CommittedBatch = { revision, mutations: mutations.map((each) => Object.freeze(each)), ...about };
     this.#watchers.deliver(Object.freeze(batch));
   }
 }

@@ -30,8 +30,8 @@ export interface EncodedBatch {
   readonly bytes: number;
 }
 
-/** Encode a batch. Throws CodedError `batch_too_large`. */
-export function encodeBatch(batch: PreparedBatch, keys: EtcdKeys): EncodedBatch {
+/** Encode a batch; `leases`: of the keys that are to have one. Throws CodedError `batch_too_large`. */
+export function encodeBatch(batch: PreparedBatch, keys: EtcdKeys, leases: ReadonlyMap<string, string>): EncodedBatch {
   let bytes = 0;
   const operations = batch.mutations.map(({ key, value }): IRequestOp => {
     const name = keys.record(key);
@@ -39,7 +39,8 @@ export function encodeBatch(batch: PreparedBatch, keys: EtcdKeys): EncodedBatch 
     if (value === undefined) return { request_delete_range: { key: name } } as IRequestOp;
     const json = Buffer.from(JSON.stringify(value), 'utf8');
     bytes += json.length;
-    return { request_put: { key: name, value: json } } as IRequestOp;
+    const lease = leases.get(key);
+    return { request_put: { key: name, value: json, ...(lease === undefined ? {} : { lease }) } } as IRequestOp;
   });
   if (operations.length >= MAX_OPERATIONS) {
     throw tooLarge(`${operations.length} changes; at most ${MAX_OPERATIONS - 1} are allowed`);

@@ -19,6 +19,10 @@ const PAGE = 1_000;
 const LIST_ATTEMPTS = 3;
 /** How long a stream may take to begin. */
 const CREATE_TIMEOUT_MS = 2_000;
+/** How often a stream is asked whether it still tells. */
+const PROGRESS_MS = 1_000;
+/** What is less than that ago is now. */
+const NOW_MS = 2_500;
 
 /** Times in milliseconds; the nodes of a cluster must not all list at once. */
 export interface WatchTimes {
@@ -48,6 +52,8 @@ export class EtcdWatch {
   #listing: Promise<unknown> = Promise.resolve();
   #relist: NodeJS.Timeout | undefined;
   readonly #ending = new AbortController();
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #progress: NodeJS.Timeout | undefined;
 
   constructor(client: EtcdClient, keys: EtcdKeys, feed: EtcdFeed, log: Logger, times: WatchTimes) {
     this.#client = client;
@@ -60,10 +66,18 @@ export class EtcdWatch {
   /** List, and follow from there. Resolves when the list is in. */
   async start(): Promise<void> {
     await this.list();
+    this.#toldMs = performance.now();
+    this.#progress = setInterval(() => this.#stream?.write({ progress_request: {} }), PROGRESS_MS).unref();
     // Whoever writes elsewhere from now on must not wait for the end of what a dead endpoint holds open.
     this.#client.onLeave(() => this.#stream?.cancel());
     this.#running = this.#run();
     this.#relistIn(this.#spread(this.#times.relistMs));
+  }
+
+  /** For how long it is unknown what happens in etcd; 0: it is told as it happens. */
+  get silentMs(): number {
+    const silentMs = Math.max(performance.now() - this.#toldMs, this.#client.silentMs);
+    return silentMs < NOW_MS ? 0 : silentMs;
   }
 
   /** Everything, at one revision; what had been missed is told to the watchers. One list at a time. */
@@ -76,6 +90,7 @@ export class EtcdWatch {
   async close(): Promise<void> {
     this.#ending.abort();
     clearTimeout(this.#relist);
+    clearInterval(this.#progress);
     this.#stream?.cancel();
     await Promise.all([this.#running, this.#listing]);
   }
@@ -101,7 +116,9 @@ export class EtcdWatch {
       const range = { key: from, range_end: this.#keys.end, limit: String(PAGE) };
       const page = await this.#client.range(revision === 0 ? range : { ...range, revision: String(revision) });
       if (revision === 0) revision = Number(page.header.revision);
-      for (const { key, value, mod_revision } of page.kvs) events.push({ key, value, revision: Number(mod_revision) });
+      for (const { key, value, mod_revision, lease } of page.kvs) {
+        events.push({ key, value, revision: Number(mod_revision), lease });
+      }
       const last = page.kvs.at(-1);
       if (!page.more || last === undefined) return { revision, events };
       from = Buffer.concat([last.key, Buffer.of(0)]);
@@ -156,6 +173,7 @@ export class EtcdWatch {
       let isOver = false;
       const finish = (end: Omit<StreamEnd, 'hasBegun'>): void => {
         isOver = true;
+        this.#stream = undefined;
         clearTimeout(timer);
         resolve({ hasBegun, ...end });
         stream.cancel();
@@ -165,6 +183,7 @@ export class EtcdWatch {
       stream.on('end', () => finish({ reason: 'etcd ended it' }));
       stream.on('data', (response) => {
         if (isOver) return;
+        this.#toldMs = performance.now();
         if (response.canceled) return finish({ reason: cancelReason(response), isRefused: true });
         if (response.created) {
           hasBegun = true;
@@ -195,7 +214,8 @@ export class EtcdWatch {
     }
     const raw = events.map(({ type, kv }) => {
       const revision = Number(kv.mod_revision);
-      return { key: kv.key, value: String(type).toLowerCase() === 'delete' ? undefined : kv.value, revision };
+      const isGone = String(type).toLowerCase() === 'delete';
+      return { key: kv.key, value: isGone ? undefined : kv.value, revision, lease: kv.lease };
     });
     this.#feed.follow(
       raw,

@@ -115,9 +115,9 @@ export class EtcdWriter {
     return this.#isDoubtful;
   }
 
-  /** Commit in turn; rejects as `Store.commit` does, within two seconds. */
-  commit(batch: PreparedBatch): Promise<number> {
-    const encoded = encodeBatch(batch, this.#options.keys);
+  /** Commit in turn, keys with these leases; rejects as `Store.commit` does, within two seconds. */
+  commit(batch: PreparedBatch, leases: ReadonlyMap<string, string>): Promise<number> {
+    const encoded = encodeBatch(batch, this.#options.keys, leases);
     const waiting = new Waiting(encoded);
     const timer = setTimeout(() => this.#giveUp(waiting), ANSWER_WITHIN_MS);
     this.#unanswered.add(waiting);

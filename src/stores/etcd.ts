@@ -8,11 +8,12 @@ import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { CodedError, errorMessage } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { CommittedBatch, Mutation, Precondition, Store, StoreSnapshot } from '../registry/store.ts';
+import type { CommittedBatch, Mutation, Precondition, SharedStore, Store, StoreSnapshot } from '../registry/store.ts';
 import { prepareBatch } from './batch.ts';
 import { type EtcdAccess, EtcdClient } from './etcd-client.ts';
 import { EtcdFeed } from './etcd-feed.ts';
 import { EtcdKeys } from './etcd-keys.ts';
+import { EtcdLeases } from './etcd-leases.ts';
 import { EtcdWatch, WATCH_TIMES, type WatchTimes } from './etcd-watch.ts';
 import { EtcdWriter } from './etcd-writer.ts';
 import { Watchers } from './watchers.ts';
@@ -23,6 +24,8 @@ const MAX_GROUP = 500;
 export interface EtcdStoreOptions extends EtcdAccess {
   /** Where the store is in etcd, without a slash at its end. */
   readonly prefix: string;
+  /** Names this node in keys of its own; of no other node. By default it is another at each start. */
+  readonly node?: string;
   readonly log: Logger;
   readonly maxGroup?: number;
   readonly times?: WatchTimes;
@@ -48,6 +51,8 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
 
 class EtcdStore implements Store {
   readonly kind = 'etcd';
+  readonly shared: SharedStore;
+  readonly #leases: EtcdLeases;
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
   readonly #watchers: Watchers;
@@ -56,16 +61,27 @@ class EtcdStore implements Store {
   #closing: Promise<void> | undefined;
   readonly #loads = new Set<Promise<unknown>>();
 
-  constructor(client: EtcdClient, { prefix, log, maxGroup = MAX_GROUP, times = WATCH_TIMES }: EtcdStoreOptions) {
+  constructor(
+    client: EtcdClient,
+    { prefix, node = randomBytes(4).toString('hex'), log, maxGroup = MAX_GROUP, times = WATCH_TIMES }: EtcdStoreOptions,
+  ) {
     const keys = new EtcdKeys(prefix);
     const writer = randomBytes(8).toString('hex');
     this.#client = client;
     this.#keys = keys;
     this.#watchers = new Watchers(log);
-    const feed = new EtcdFeed(keys, writer, this.#watchers, log);
+    const leases = new EtcdLeases(client, log);
+    this.#leases = leases;
+    const feed = new EtcdFeed(keys, writer, this.#watchers, log, (key, lease) => leases.take(key, lease));
     this.#watch = new EtcdWatch(client, keys, feed, log, times);
     const catchUp = () => this.#watch.list();
     this.#writer = new EtcdWriter({ client, keys, feed, log, writer, maxGroup, catchUp });
+    this.shared = {
+      node,
+      renew: (key) => leases.renew(key),
+      silentMs: () => this.#watch.silentMs,
+      describe: async () => ({ revision: feed.revision, endpoints: await client.describe() }),
+    };
   }
 
   async start(): Promise<void> {
@@ -90,7 +106,10 @@ class EtcdStore implements Store {
   async commit(mutations: readonly Mutation[], preconditions: readonly Precondition[] = []): Promise<number> {
     const batch = prepareBatch(mutations, preconditions);
     this.#refuseClosed();
-    return await this.#writer.commit(batch);
+    const leases = await this.#leases.grant(batch.mutations).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    return await this.#writer.commit(batch, leases);
   }
 
   watch(listener: (batch: CommittedBatch) => void): () => void {
@@ -109,6 +128,7 @@ class EtcdStore implements Store {
   async #release(): Promise<void> {
     await Promise.allSettled([this.#writer.close(), ...this.#loads]);
     this.#watchers.clear();
+    this.#leases.close();
     const watch = this.#watch.close();
     this.#client.close();
     await watch;

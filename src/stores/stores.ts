@@ -29,10 +29,16 @@ export type StoreFactory = (options: StoreOptions) => Promise<Store>;
 export const STORES: Readonly<Record<StoreKind, StoreFactory>> = {
   memory: async ({ log }) => openMemoryStore(log),
   lmdb: openLmdbStore,
-  etcd: async ({ etcd, log }) => {
+  etcd: async ({ etcd, path, log, claim }) => {
     assert(etcd !== undefined, 'a store in etcd is told where it is');
     // Only here: whoever has no etcd need not load its client.
-    const { openEtcdStore } = await import('./etcd.ts');
-    return await openEtcdStore({ ...etcd, log });
+    const [{ openEtcdStore }, { openPairedStore }, { nodeId }] = await Promise.all([
+      import('./etcd.ts'),
+      import('./paired.ts'),
+      import('./node-id.ts'),
+    ]);
+    const local = await openLmdbStore({ path, log, claim });
+    const node = await nodeId(local);
+    return await openPairedStore({ local, openRemote: () => openEtcdStore({ ...etcd, node, log }), node, log });
   },
 };
