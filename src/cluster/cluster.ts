@@ -65,6 +65,8 @@ export class Cluster {
   readonly #members: Members;
   readonly #election: Election;
   readonly #vantages = new Vantages();
+  /** Keys of vantages of instances that went, and those instances. */
+  readonly #orphans = new Map<string, string>();
   /** Instances of which the store has what this node said. */
   readonly #told = new Set<string>();
   readonly #saver: VantageSaver;
@@ -235,6 +237,7 @@ export class Cluster {
   #takeVantage(id: string, vantage: StoredVantage | undefined): void {
     const slash = id.lastIndexOf('/');
     const [instanceId, node] = [id.slice(0, slash), id.slice(slash + 1)];
+    this.#orphans.delete(storedKey('vantage', id));
     if (node === this.node && vantage === undefined) this.#told.delete(instanceId);
     else if (node === this.node) this.#told.add(instanceId);
     // What we said ourselves we know better, but for what an earlier run said.
@@ -275,8 +278,11 @@ export class Cluster {
   #registryChanged({ kind, instance: state, before }: Change): void {
     if (state === undefined || state.isStatic) return;
     const { id, checks } = state.instance;
-    if (kind === 'deregister') this.#vantages.forget(id);
-    else if (kind === 'update' && before !== undefined) {
+    if (kind === 'deregister') {
+      for (const node of this.#vantages.of(id).keys()) this.#orphans.set(storedKey('vantage', `${id}/${node}`), id);
+      this.#vantages.forget(id);
+      this.#told.delete(id);
+    } else if (kind === 'update' && before !== undefined) {
       for (const check of before.instance.checks) {
         const now = checks.find((each) => each.id === check.id);
         if (!isDeepStrictEqual(now, check)) this.#vantages.forgetCheck(id, check.id);
@@ -286,6 +292,9 @@ export class Cluster {
 
   *#leftovers(): Iterable<{ key: string; instanceId?: string }> {
     const { registry } = this.#options;
+    for (const [key, instanceId] of this.#orphans) {
+      if (registry.instance(instanceId) === undefined) yield { key, instanceId };
+    }
     for (const id of this.#vantages.instanceIds) {
       const isGone = registry.instance(id) === undefined;
       for (const node of this.#vantages.of(id).keys()) {

@@ -72,6 +72,7 @@ const FALLBACKS: Readonly<Record<string, string>> = {
   'store.username': '""',
   'store.password': '""',
   'store.staleAfter': '60s',
+  'store.node': '""',
   'health.interval': '5s',
   'health.timeout': '2s',
   'health.rise': '2',

@@ -103,7 +103,9 @@ export class EtcdClient {
   readonly #endpoints: readonly string[];
   readonly #log: Logger;
   #current: number;
-  #up = true;
+  #up = false;
+  /** Whoever opens a store is told why etcd does not answer; later it is news. */
+  #wasUp = false;
   #lastAnswerMs = 0;
   #probe: NodeJS.Timeout | undefined;
   #closed = false;
@@ -218,7 +220,9 @@ export class EtcdClient {
     this.#lastAnswerMs = performance.now();
     if (this.#up) return;
     this.#up = true;
-    this.#log.info({ endpoint: this.#endpoints[this.#current] }, 'etcd answers again');
+    const isFirst = !this.#wasUp;
+    this.#wasUp = true;
+    if (!isFirst) this.#log.info({ endpoint: this.#endpoints[this.#current] }, 'etcd answers again');
   }
 
   #goDown(index: number, error: unknown): void {

@@ -53,7 +53,10 @@ describe('nodes of an instance', () => {
     for (const id of IDS) {
       const stayed = before.nodesOf(id).filter((node) => node !== 'node-0');
       const now = after.nodesOf(id);
-      assert.ok(stayed.every((node) => now.includes(node)), `${id}: ${stayed} became ${now}`);
+      assert.ok(
+        stayed.every((node) => now.includes(node)),
+        `${id}: ${stayed} became ${now}`,
+      );
     }
   });
 });

@@ -76,7 +76,7 @@ export class SharedWorld {
     }
     const batch: CommittedBatch = { revision: this.revision, mutations, ...(isExpiry ? { isExpiry } : {}) };
     this.batches.push(batch);
-    for (const node of this.nodes.values()) node.tell(batch);
+    for (const node of this.nodes.values()) node.tell();
     return this.revision;
   }
 
@@ -98,19 +98,20 @@ class WorldNode implements Store {
   readonly #world: SharedWorld;
   readonly #watchers = new Watchers(silentLogger);
   #cutAtMs: number | undefined;
-  /** Up to where it was told. */
+  /** How many batches it was told. */
   #told: number;
+  #isTelling = false;
 
   constructor(world: SharedWorld, node: string) {
     this.#world = world;
-    this.#told = world.revision;
+    this.#told = world.batches.length;
     this.shared = {
       node,
       renew: (key) => {
         if (this.#cutAtMs === undefined) world.renew(key);
       },
       silentMs: () => (this.#cutAtMs === undefined ? 0 : world.clock.monotonicMs() - this.#cutAtMs),
-      describe: async () => ({ revision: this.#told, endpoints: [] }),
+      describe: async () => ({ revision: world.revision, endpoints: [] }),
     };
     if (!world.isUp) this.cut();
   }
@@ -118,7 +119,7 @@ class WorldNode implements Store {
   async load(): Promise<StoreSnapshot> {
     this.#refuseCut();
     const records = Array.from(this.#world.records.values(), ({ key, value, revision }) => ({ key, value, revision }));
-    this.#told = this.#world.revision;
+    this.#told = this.#world.batches.length;
     return { revision: this.#world.revision, records };
   }
 
@@ -157,14 +158,16 @@ class WorldNode implements Store {
   heal(): void {
     if (this.#cutAtMs === undefined) return;
     this.#cutAtMs = undefined;
-    const missed = this.#world.batches.filter(({ revision }) => revision > this.#told);
-    for (const batch of missed) this.tell(batch);
+    this.tell();
   }
 
-  tell(batch: CommittedBatch): void {
-    if (this.#cutAtMs !== undefined || batch.revision <= this.#told) return;
-    this.#told = batch.revision;
-    this.#watchers.deliver(batch);
+  /** Tell what there is to tell, in order, also when somebody commits because of it. */
+  tell(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    const { batches } = this.#world;
+    while (this.#cutAtMs === undefined && this.#told < batches.length) this.#watchers.deliver(batches[this.#told++]!);
+    this.#isTelling = false;
   }
 
   #refuseCut(): void {
