@@ -18,6 +18,7 @@ import { EtcdWatch, WATCH_TIMES, type WatchTimes } from './etcd-watch.ts';
 import { EtcdWriter } from './etcd-writer.ts';
 import { Watchers } from './watchers.ts';
 
+const NO_LEASES: ReadonlyMap<string, string> = new Map();
 /** The most commits that share a transaction. */
 const MAX_GROUP = 500;
 
@@ -59,7 +60,8 @@ class EtcdStore implements Store {
   readonly #watch: EtcdWatch;
   readonly #writer: EtcdWriter;
   #closing: Promise<void> | undefined;
-  readonly #loads = new Set<Promise<unknown>>();
+  /** What must have ended before the writer closes. */
+  readonly #early = new Set<Promise<unknown>>();
 
   constructor(
     client: EtcdClient,
@@ -92,24 +94,34 @@ class EtcdStore implements Store {
   async load(): Promise<StoreSnapshot> {
     this.#refuseClosed();
     const loading = this.#watch.list();
-    this.#loads.add(loading);
+    this.#early.add(loading);
     try {
       const { revision, records } = await loading;
       return { revision, records: records.map((record) => Object.freeze({ ...record })) };
     } catch (error) {
       throw unavailable(error);
     } finally {
-      this.#loads.delete(loading);
+      this.#early.delete(loading);
     }
   }
 
   async commit(mutations: readonly Mutation[], preconditions: readonly Precondition[] = []): Promise<number> {
     const batch = prepareBatch(mutations, preconditions);
     this.#refuseClosed();
-    const leases = await this.#leases.grant(batch.mutations).catch((error: unknown) => {
+    const isTimed = batch.mutations.some(({ ttlMs }) => ttlMs !== undefined);
+    return await this.#writer.commit(batch, isTimed ? await this.#grant(batch.mutations) : NO_LEASES);
+  }
+
+  async #grant(mutations: readonly Mutation[]): Promise<ReadonlyMap<string, string>> {
+    const granting = this.#leases.grant(mutations);
+    this.#early.add(granting);
+    try {
+      return await granting;
+    } catch (error) {
       throw unavailable(error);
-    });
-    return await this.#writer.commit(batch, leases);
+    } finally {
+      this.#early.delete(granting);
+    }
   }
 
   watch(listener: (batch: CommittedBatch) => void): () => void {
@@ -126,7 +138,8 @@ class EtcdStore implements Store {
   }
 
   async #release(): Promise<void> {
-    await Promise.allSettled([this.#writer.close(), ...this.#loads]);
+    await Promise.allSettled(this.#early);
+    await this.#writer.close();
     this.#watchers.clear();
     this.#leases.close();
     const watch = this.#watch.close();
