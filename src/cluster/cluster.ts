@@ -21,7 +21,9 @@ import { VantageSaver } from './vantage-saver.ts';
 import { Vantages } from './vantages.ts';
 
 /** Without news for so long a node goes by what it sees itself. */
-export const ALONE_AFTER_MS = 5_000;
+const ALONE_AFTER_MS = 5_000;
+/** What the others said before a silence is old: they have so long to say what they see now. */
+const SETTLE_MS = 3_000;
 const LOOK_MS = 500;
 
 export interface ClusterSettings {
@@ -76,6 +78,8 @@ export class Cluster {
   readonly #unsubscribe: () => void;
   #assignment: Assignment;
   #isAlone = false;
+  /** Since when the store is heard of again. */
+  #heardMs: number | undefined;
   #timer: Timer | undefined;
 
   constructor(options: ClusterOptions) {
@@ -224,10 +228,16 @@ export class Cluster {
 
   /** Are the others still heard of? */
   #look(): void {
-    const isAlone = this.#shared.silentMs() > ALONE_AFTER_MS;
+    const nowMs = this.#options.clock.monotonicMs();
+    const isSilent = this.#shared.silentMs() > ALONE_AFTER_MS;
+    this.#heardMs = isSilent ? undefined : (this.#heardMs ?? nowMs);
+    const isSettling = this.#isAlone && this.#heardMs !== undefined && nowMs - this.#heardMs < SETTLE_MS;
+    const isAlone = isSilent || isSettling;
     if (isAlone !== this.#isAlone) {
       this.#isAlone = isAlone;
-      const what = isAlone ? 'the cluster is silent: going by what this node sees' : 'the cluster is heard of again';
+      const what = isAlone
+        ? 'the cluster is silent: going by what this node sees'
+        : 'the cluster is heard of again: going by what its nodes see';
       this.#options.log.warn(what);
       this.#assignmentsChanged();
     }

@@ -207,9 +207,10 @@ export class EtcdWatch {
    * How far it has come is what the last event says. The header's revision is that of the whole etcd: of a stream that
    * catches up it is far ahead of its events; only where it comes with none is everything before it told.
    */
-  #take({ events, header, created }: IWatchResponse): void {
+  #take({ events, header, created, watch_id }: IWatchResponse): void {
     if (events.length === 0) {
-      if (!created) this.#feed.follow([], Number(header.revision));
+      // Progress that was asked for may come before the events up to it (etcd issue 15220): it is of no watch.
+      if (!created && Number(watch_id) >= 0) this.#feed.follow([], Number(header.revision));
       return;
     }
     const raw = events.map(({ type, kv }) => {

@@ -204,9 +204,15 @@ describe('health', () => {
     for (const node of nodes) node.finds('x', 'passing');
     assert.deepEqual(statuses(), ['healthy', 'healthy', 'healthy']);
     for (const node of nodes) node.finds('x', 'critical');
+    for (const node of nodes) node.changes.length = 0;
     world.start();
-    await clock.advance(3_000);
+    await clock.advance(5_000);
     assert.deepEqual(statuses(), ['unhealthy', 'unhealthy', 'unhealthy']);
+    assert.deepEqual(
+      nodes.flatMap(({ changes }) => changes),
+      [],
+      'what was said before the silence changes nothing',
+    );
     for (const node of probers) node.finds('x', 'passing');
     await clock.advance(10);
     assert.deepEqual(statuses(), ['healthy', 'healthy', 'healthy']);

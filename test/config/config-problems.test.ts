@@ -145,14 +145,14 @@ describe('problems in the file', () => {
     ['store: { kind: redis }\n', '1:16: store.kind: must be one of lmdb, memory, etcd'],
     ['store: { kind: etcd }\n', '1:1: store.endpoints: is missing: where etcd is, like http://10.0.0.1:2379'],
     [
-      'store: { kind: etcd, endpoints: ["http://a:1", "https://b:2", "c:3"], prefix: x/, tls: { certFile: c }, password: p, staleAfter: 1m }\n',
+      'store: { kind: etcd, endpoints: ["http://a:1", "https://b:2", "c:3"], prefix: x/, tls: { certFile: c }, password: p, staleAfter: 1m, node: "a b" }\n',
       '1:48: store.endpoints[1]: must be of the same scheme as the one before, all http or all https',
       "1:63: store.endpoints[2]: 'c:3' is not a URL of a host and a port, like https://10.0.0.1:2379",
       '1:79: store.prefix: must be one to four parts of letters, digits, ".", "_" and "-", each after a slash, like /rollcall',
       '1:88: store.tls: is for endpoints that begin with https:',
       '1:100: store.tls.certFile: needs a keyFile',
       '1:115: store.password: needs a username',
-      '1:130: store.staleAfter: is not supported yet',
+      '1:140: store.node: must be 1 to 64 letters, digits, ".", "_" and "-", beginning and ending with a letter or digit',
     ],
     ['store: { prefix: /x }\n', '1:18: store.prefix: belongs to the store of kind etcd only'],
     [

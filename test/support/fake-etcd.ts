@@ -213,7 +213,9 @@ export class FakeEtcd {
 
   #open(stream: grpc.ServerDuplexStream<never, unknown>): void {
     stream.on('error', () => {});
-    stream.on('data', ({ create_request }: { create_request: IRangeRequest & { start_revision: string } }) => {
+    stream.on('data', ({ create_request }: { create_request?: IRangeRequest & { start_revision: string } }) => {
+      // Somebody asks whether the stream still tells. As etcd's, the answer may be ahead of events.
+      if (create_request === undefined) return void stream.write({ header: this.#header(), watch_id: '-1' });
       const { key, range_end, start_revision } = create_request;
       const next = Number(start_revision);
       const header = this.#header();
