@@ -250,8 +250,11 @@ export class Cluster {
     this.#orphans.delete(storedKey('vantage', id));
     if (node === this.node && vantage === undefined) this.#told.delete(instanceId);
     else if (node === this.node) this.#told.add(instanceId);
+    const isSaid = node === this.node && this.#vantages.of(instanceId).has(node);
+    // Removed as left over by a node that had not heard yet that we are back.
+    if (isSaid && vantage === undefined && this.#isAssigned(instanceId)) this.#saver.mark(instanceId);
     // What we said ourselves we know better, but for what an earlier run said.
-    if (node === this.node && (vantage === undefined || this.#vantages.of(instanceId).has(node))) return;
+    if (isSaid || (node === this.node && vantage === undefined)) return;
     this.#vantages.set(instanceId, node, vantage);
     this.#join(instanceId);
   }

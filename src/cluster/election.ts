@@ -30,6 +30,8 @@ export class Election {
   #holder: StoredElection | undefined;
   #revision = 0;
   #lookedAtMs = 0;
+  /** We were held up for so long that our key may have gone and nothing of it have been told yet. */
+  #isInDoubt = false;
   #wasElected = false;
   #isRunning = false;
   #timer: Timer | undefined;
@@ -47,7 +49,7 @@ export class Election {
   /** Is it this node, and could it have heard if it were not? */
   get isElected(): boolean {
     const { clock, shared } = this.#options;
-    if (!this.#isOurs || !this.#isRunning) return false;
+    if (!this.#isOurs || this.#isInDoubt || !this.#isRunning) return false;
     return shared.silentMs() < BELIEF_MS && clock.monotonicMs() - this.#lookedAtMs < BELIEF_MS;
   }
 
@@ -60,6 +62,7 @@ export class Election {
   /** What the store tells. */
   take(holder: StoredElection | undefined, revision: number): void {
     const before = this.#holder;
+    this.#isInDoubt = false;
     this.#holder = holder;
     this.#revision = holder === undefined ? 0 : revision;
     this.#tell(before?.node !== holder?.node);
@@ -74,13 +77,13 @@ export class Election {
 
   /** Resign, so that another node is elected at once. */
   async stop(): Promise<void> {
-    const revision = this.#revision;
-    const wasOurs = this.#isOurs;
     this.#isRunning = false;
     this.#timer?.cancel();
+    // It may be elected just now.
     await this.#writing;
-    if (!wasOurs) return;
-    await this.#options.store.commit([{ key: KEY, value: undefined }], [{ key: KEY, revision }]).catch(() => {});
+    if (!this.#isOurs) return;
+    const unchanged = { key: KEY, revision: this.#revision };
+    await this.#options.store.commit([{ key: KEY, value: undefined }], [unchanged]).catch(() => {});
   }
 
   get #isOurs(): boolean {
@@ -90,17 +93,20 @@ export class Election {
 
   #look(): void {
     const { clock, shared } = this.#options;
-    this.#lookedAtMs = clock.monotonicMs();
-    if (this.#isOurs) shared.renew(KEY);
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#lookedAtMs >= BELIEF_MS) this.#isInDoubt = true;
+    this.#lookedAtMs = nowMs;
+    if (this.#isOurs && !this.#isInDoubt) shared.renew(KEY);
     else this.#run();
     this.#tell(false);
     this.#timer = clock.after(RENEW_MS, () => this.#look());
   }
 
-  /** Nobody is elected, or an earlier run of this node is. */
+  /** Nobody is elected, or an earlier run of this node is, or it is to be seen whether this one still is. */
   #run(): void {
     const { shared } = this.#options;
-    const isFree = this.#holder === undefined || (this.#holder.node === shared.node && !this.#isOurs);
+    const isOther = this.#holder !== undefined && this.#holder.node !== shared.node;
+    const isFree = !isOther && (!this.#isOurs || this.#isInDoubt);
     if (!isFree || !this.#isRunning || this.#writing !== undefined) return;
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined;

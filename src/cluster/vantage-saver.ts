@@ -10,6 +10,8 @@ import { type StoredVantage, storedKey } from '../registry/stored.ts';
 /** Bounds what one conflict makes of others' writes, and how long one commit holds up etcd. */
 const MAX_BATCH = 1_000;
 const RETRY_MS = 1_000;
+/** Until what another node wrote has been told here too; trying sooner would only burden etcd. */
+const CONFLICT_RETRY_MS = 100;
 
 export interface VantageSaverOptions {
   readonly store: Store;
@@ -67,7 +69,7 @@ export class VantageSaver {
         const isConflict = error instanceof CodedError && error.code === 'conflict';
         const { clock, log } = this.#options;
         if (!isConflict) log.debug({ reason: errorMessage(error) }, 'other nodes could not be told of health yet');
-        this.#retry = clock.after(isConflict ? 0 : RETRY_MS, () => {
+        this.#retry = clock.after(isConflict ? CONFLICT_RETRY_MS : RETRY_MS, () => {
           this.#retry = undefined;
           this.#start();
         });

@@ -35,7 +35,9 @@ export class Registrations {
     const { leaseTtlMs } = instance;
     // In a store that is shared a registration with a lease goes by itself.
     const ttl = leaseTtlMs === undefined ? {} : { ttlMs: leaseTtlMs + SHARED_GRACE_MS };
-    return [{ key, value, ...ttl }, ...beats.setUp(instance, current?.instance)];
+    // One that went by itself may have left its hold behind.
+    const leftovers = current === undefined ? [{ key: storedKey('hold', instance.id), value: undefined }] : [];
+    return [...leftovers, { key, value, ...ttl }, ...beats.setUp(instance, current?.instance)];
   }
 
   /** What to commit for an instance to be gone. */

@@ -89,6 +89,18 @@ describe('a lease', () => {
     assert.deepEqual(statuses(nodes, 'x'), ['healthy', 'healthy']);
   });
 
+  it('that ran out takes the drain along, which does not meet a later instance of that id', async () => {
+    const { clock, world, nodes } = await twoNodes();
+    await nodes[0].registry.register(anInstance({ id: 'x', leaseTtlMs: 3_000 }));
+    await nodes[1].registry.setDraining('x', true);
+    await clock.advance(5_000);
+    assert.deepEqual(statuses(nodes, 'x'), [undefined, undefined]);
+    await nodes[1].registry.register(anInstance({ id: 'x' }));
+    assert.deepEqual(statuses(nodes, 'x'), ['healthy', 'healthy']);
+    const late = await startNode(world, 'c');
+    assert.equal(late.statusOf('x'), 'healthy');
+  });
+
   it('ends with the leaseTtl', async () => {
     const { clock, nodes } = await twoNodes();
     await nodes[0].registry.register(anInstance({ id: 'x', leaseTtlMs: 3_000 }));
