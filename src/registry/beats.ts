@@ -14,6 +14,8 @@ import type { Mutation, SharedStore, Store } from './store.ts';
 import { SHARED_GRACE_MS, type StoredBeat, storedKey } from './stored.ts';
 
 const RETRY_MS = 1_000;
+/** Another node changed the instance: what it did is told in a moment. */
+const CONFLICT_RETRY_MS = 100;
 const MAX_BATCH = 500;
 
 export interface BeatsOptions {
@@ -38,6 +40,8 @@ export class Beats {
   readonly #stored = new Map<string, StoredBeat>();
   /** What is to be stored. */
   readonly #wanted = new Map<string, StoredBeat>();
+  /** Until when each is heard of by what came here, in `Clock.monotonicMs` time. */
+  readonly #heardUntilMs = new Map<string, number>();
   #isRestoring = true;
   #running: Promise<void> | undefined;
   #retry: Timer | undefined;
@@ -78,6 +82,7 @@ export class Beats {
   take(key: string, value: StoredBeat | undefined): void {
     if (value === undefined) this.#stored.delete(key);
     else this.#stored.set(key, value);
+    if (value === undefined) this.#heardUntilMs.delete(key);
     if (!this.#isRestoring) this.#apply(key, value);
   }
 
@@ -92,15 +97,29 @@ export class Beats {
     }
   }
 
-  /** A heartbeat came: renews the checks, and what it says holds at once. Returns how many there are. */
-  beat(state: InstanceState, status: Outcome = 'passing', output = ''): number {
+  /** Did a heartbeat come here within the check's time? */
+  isHeard(key: string): boolean {
+    return (this.#heardUntilMs.get(key) ?? Number.NEGATIVE_INFINITY) > this.#options.clock.monotonicMs();
+  }
+
+  /** One that went by itself in the store, though it was heard of. */
+  putAgain(key: string): void {
+    const known = this.#wanted.get(key) ?? this.#stored.get(key);
+    if (known === undefined) return;
+    this.#wanted.set(key, known);
+    this.#start();
+  }
+
+  /** A heartbeat came: renews the checks, and what it says holds at once. Returns their keys in the store. */
+  beat(state: InstanceState, status: Outcome = 'passing', output = ''): string[] {
     const { shared, clock, report } = this.#options;
     const { id, checks } = state.instance;
-    let count = 0;
+    const keys: string[] = [];
     for (const check of checks) {
       if (check.type !== 'heartbeat') continue;
-      count++;
       const key = `${id}/${check.id}`;
+      keys.push(storedKey('beat', key));
+      this.#heardUntilMs.set(key, clock.monotonicMs() + check.intervalMs);
       report(id, check.id, { outcome: status, output, latencyMs: 0 });
       if ((this.#wanted.get(key) ?? this.#stored.get(key))?.outcome === status) shared.renew(storedKey('beat', key));
       else {
@@ -108,7 +127,7 @@ export class Beats {
         this.#start();
       }
     }
-    return count;
+    return keys;
   }
 
   /** Resolves when what was said so far is stored, or cannot be. */
@@ -155,7 +174,7 @@ export class Beats {
       } catch (error) {
         const isConflict = error instanceof CodedError && error.code === 'conflict';
         if (!isConflict) log.debug({ reason: errorMessage(error) }, 'heartbeats could not be told to other nodes yet');
-        this.#retry = clock.after(isConflict ? 0 : RETRY_MS, () => {
+        this.#retry = clock.after(isConflict ? CONFLICT_RETRY_MS : RETRY_MS, () => {
           this.#retry = undefined;
           this.#start();
         });

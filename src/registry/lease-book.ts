@@ -21,6 +21,8 @@ export interface LeaseBook {
   renew(holder: Leaseholder): number | undefined;
   /** Is there nothing to begin when the store tells of the instance? */
   has(id: string): boolean;
+  /** Where the store lets go: was the instance heard of here within its lease? */
+  isHeard(id: string): boolean;
   /** The instance is gone, or has no lease any more. */
   drop(id: string): void;
   stop(): Promise<void>;

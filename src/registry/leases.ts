@@ -91,6 +91,11 @@ export class Leases implements LeaseBook {
     return this.#timers.has(id);
   }
 
+  /** These run out by this node's own time, and never too early. */
+  isHeard(): boolean {
+    return false;
+  }
+
   /** The instance is gone, or has no lease any more. */
   drop(id: string): void {
     this.#timers.drop(id);

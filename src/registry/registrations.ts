@@ -11,6 +11,12 @@ import type { Mutation } from './store.ts';
 import { removal, SHARED_GRACE_MS, storedKey } from './stored.ts';
 import type { Writes } from './writes.ts';
 
+/** What a registration came to. */
+export interface Registered {
+  readonly state: InstanceState;
+  readonly isNew: boolean;
+}
+
 export interface RegistrationsOptions {
   readonly roster: Roster;
   readonly writes: Writes;
@@ -68,6 +74,13 @@ export class Registrations {
     if (state.isStatic) throw readOnly(id);
     checkRevision(id, state.revision, ifRevision);
     await this.#options.writes.commit(this.removal(state), [], by);
+  }
+
+  /** One that is here, but went by itself in the store. Rejects with CodedError `conflict` when it is there. */
+  async putAgain(id: string): Promise<void> {
+    const state = this.#options.roster.existing(id);
+    const absent = { key: storedKey('instance', id), revision: 0 };
+    await this.#options.writes.commit(this.mutations(state.instance, state), [absent], undefined);
   }
 
   async #commit(instance: Instance, current: InstanceState | undefined, by: Author | undefined): Promise<void> {

@@ -15,6 +15,7 @@ import type { PastChange } from './change-history.ts';
 import { ChangeListeners } from './change-listeners.ts';
 import { withCheck, withoutCheck } from './check-set.ts';
 import { ExpiredLeases } from './expired-leases.ts';
+import { Expiries } from './expiries.ts';
 import { followStore } from './followed-store.ts';
 import { HistoryKeeper, type HistoryOptions } from './history-keeper.ts';
 import { Holds } from './holds.ts';
@@ -25,14 +26,14 @@ import { type LoadListener, loadReport } from './load-report.ts';
 import { Policies } from './policies.ts';
 import type { Policy } from './policy.ts';
 import { unknownInstance } from './refusals.ts';
-import { Registrations } from './registrations.ts';
+import { type Registered, Registrations } from './registrations.ts';
 import type { Rollout } from './rollout.ts';
 import { Roster } from './roster.ts';
 import { type SequenceOptions, SequenceReserve } from './sequence-reserve.ts';
 import { StaticInstances } from './static-instances.ts';
 import { StatusSaver } from './status-saver.ts';
 import type { CommittedBatch, Precondition, StoreSnapshot } from './store.ts';
-import { inLoadOrder, readStored, type StoredEntry } from './stored.ts';
+import { inLoadOrder, isOfNodes, readStored, type StoredEntry, storedKey } from './stored.ts';
 import type { BatchOperation } from './validate-batch.ts';
 import { Writes } from './writes.ts';
 
@@ -44,12 +45,6 @@ export interface RegistryOptions extends HistoryOptions, SequenceOptions {
   readonly onForeign?: (entry: StoredEntry, revision: number) => void;
   /** What to condition writes on that only one of the nodes may make. Throws CodedError `not_elected`. */
   readonly fence?: () => Precondition;
-}
-
-/** What a registration came to. */
-interface Registered {
-  readonly state: InstanceState;
-  readonly isNew: boolean;
 }
 
 /** Every command takes the author of the change last, for the history and the watchers. */
@@ -64,6 +59,7 @@ export class Registry {
   readonly #leases: LeaseBook;
   /** Heartbeat checks, where several nodes may get the heartbeats. */
   readonly #beats: Beats | undefined;
+  readonly #expiries: Expiries;
   readonly #saver: StatusSaver;
   readonly #expired: ExpiredLeases;
   readonly #history: HistoryKeeper;
@@ -78,7 +74,7 @@ export class Registry {
     const { store, clock, log } = options;
     this.#options = options;
     this.#log = log;
-    this.#writes = new Writes(store, options.fence);
+    this.#writes = new Writes(store, options.fence, (ids) => this.#expiries.settle(ids));
     this.#listeners = new ChangeListeners(log);
     this.#reserve = new SequenceReserve(options, snapshot);
     this.#roster = new Roster(clock, this.#reserve.first, (change) => this.#tell(change));
@@ -103,6 +99,13 @@ export class Registry {
       isDue: (id) => this.#roster.isLeaseExpired(id) && !this.#roster.existing(id).isStatic,
       remove: (id) => this.#registrations.remove(id, LEASE),
     });
+    this.#expiries = new Expiries({
+      clock,
+      log,
+      owners: { instance: this.#leases, beat: this.#beats },
+      putAgain: (id) => this.#registrations.putAgain(id),
+      apply: (batch) => this.#apply(batch),
+    });
     this.#saver = new StatusSaver(store, this.#roster, clock, log);
     this.#history = new HistoryKeeper(options);
   }
@@ -116,7 +119,7 @@ export class Registry {
     registry.#roster.endRestoring();
     registry.#history.endRestoring();
     registry.#beats?.endRestoring(registry.instances());
-    follow((batch) => registry.#apply(batch));
+    follow((batch) => registry.#expiries.take(batch));
     await registry.#leases.endRestoring();
     if (options.leasesWait !== true) registry.openLeases();
     return registry;
@@ -293,7 +296,7 @@ export class Registry {
 
   /** Feed the heartbeat checks of an instance, where several nodes share the store; holds at once. */
   beat(id: string, { status, output }: { readonly status?: Outcome; readonly output?: string }): void {
-    this.#beats?.beat(this.#roster.existing(id), status, output);
+    for (const key of this.#beats?.beat(this.#roster.existing(id), status, output) ?? []) this.#expiries.heard(key);
   }
 
   /** Resolves when the outcomes reported so far are stored (or cannot be). */
@@ -315,6 +318,7 @@ export class Registry {
   async stop(): Promise<void> {
     this.#writes.stop();
     this.#expired.stop();
+    this.#expiries.stop();
     this.#reserve.stop();
     await this.#leases.stop();
     await this.#beats?.stop();
@@ -327,6 +331,7 @@ export class Registry {
   #renewLease(id: string, load: Load | undefined): number | undefined {
     const expiresAtMs = this.#leases.renew(this.#roster.existing(id));
     this.#roster.renew(id, expiresAtMs, load);
+    this.#expiries.heard(storedKey('instance', id));
     return expiresAtMs;
   }
 
@@ -391,8 +396,4 @@ export class Registry {
     this.#reserve.reached(told.sequence);
     this.#listeners.tell(told);
   }
-}
-
-function isOfNodes({ kind }: StoredEntry): boolean {
-  return kind === 'member' || kind === 'election' || kind === 'vantage';
 }

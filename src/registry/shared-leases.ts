@@ -59,6 +59,12 @@ export class SharedLeases implements LeaseBook {
     return true;
   }
 
+  isHeard(id: string): boolean {
+    const endMs = this.#ends.get(id);
+    // Not the grace: the store may have been told of heartbeats up to half a second before the last.
+    return endMs !== undefined && endMs - SHARED_GRACE_MS > this.#options.clock.monotonicMs();
+  }
+
   drop(id: string): void {
     this.#ends.delete(id);
     this.#silent.delete(id);

@@ -150,6 +150,11 @@ export function removal(id: string): Mutation[] {
   return kinds.map((kind) => ({ key: storedKey(kind, id), value: undefined }));
 }
 
+/** What a cluster's nodes tell each other of themselves. */
+export function isOfNodes({ kind }: StoredEntry): boolean {
+  return kind === 'member' || kind === 'election' || kind === 'vantage';
+}
+
 /** The entry behind a key and value; undefined for keys of a later version. */
 export function readStored(key: string, value: unknown): StoredEntry | undefined {
   const slash = key.indexOf('/');

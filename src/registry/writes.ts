@@ -16,13 +16,18 @@ export class Writes {
   readonly turns = new Turns();
   readonly #store: Store;
   readonly #fence: (() => Precondition) | undefined;
+  readonly #onConflict: (keys: readonly string[]) => void;
   readonly #authors = new Map<string, { readonly by: Author; readonly value: unknown }>();
   #stopped = false;
 
-  /** `fence`: what writes are conditioned on that only one node may make. */
-  constructor(store: Store, fence?: () => Precondition) {
+  /**
+   * `fence`: what writes are conditioned on that only one node may make. `onConflict` hears of which keys an attempt was
+   * that is made again.
+   */
+  constructor(store: Store, fence?: () => Precondition, onConflict: (keys: readonly string[]) => void = () => {}) {
     this.#store = store;
     this.#fence = fence;
+    this.#onConflict = onConflict;
   }
 
   /** Who writes this to the key at the moment; undefined: nobody here. */
@@ -59,6 +64,7 @@ export class Writes {
           return await attempt();
         } catch (error) {
           if (!(error instanceof CodedError && error.code === 'conflict') || tries >= MAX_ATTEMPTS) throw error;
+          this.#onConflict(keys);
         }
       }
     });

@@ -4,7 +4,7 @@
 //
 // Each prints what it measured, as rows of a table; one that finds a broken promise fails the run. Without names all of
 // them run, and what they find goes to docs/ordeals.md; with names it does with --write. The suite has short cuts of them: test/wiring/shards.test.ts, test/net/answer-paths.test.ts, test/net/faults.test.ts, test/e2e/load.test.ts,
-// kill.test.ts, clock.test.ts, tcp-siege.test.ts, sieges.test.ts and gateway-ordeal.test.ts.
+// kill.test.ts, clock.test.ts, tcp-siege.test.ts, sieges.test.ts, gateway-ordeal.test.ts and cluster-*.test.ts.
 
 import { parseArgs } from 'node:util';
 import { acknowledged } from './acknowledged.ts';
@@ -12,6 +12,7 @@ import { blocked } from './blocked.ts';
 import { checks } from './checks.ts';
 import { churn } from './churn.ts';
 import { clock } from './clock.ts';
+import { clusterEtcd } from './cluster-etcd.ts';
 import { damage } from './damage.ts';
 import { differential } from './differential.ts';
 import { dnsFuzz } from './dns-fuzz.ts';
@@ -64,6 +65,7 @@ const ORDEALS: Readonly<Record<string, Ordeal>> = {
   'gateway-bodies': gatewayBodies,
   'gateway-siege': gatewaySiege,
   'gateway-websocket': gatewayWebsocket,
+  'cluster-etcd': clusterEtcd,
 };
 
 const { names, options, isWritten } = readArguments();

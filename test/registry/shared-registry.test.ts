@@ -68,7 +68,7 @@ describe('a lease', () => {
       nodes[i % 2]!.registry.heartbeat('x', undefined);
     }
     assert.deepEqual(statuses(nodes, 'x'), ['healthy', 'healthy']);
-    await clock.advance(3_900);
+    await clock.advance(5_400);
     assert.deepEqual(statuses(nodes, 'x'), ['healthy', 'healthy']);
     await clock.advance(200);
     assert.deepEqual(statuses(nodes, 'x'), [undefined, undefined]);
@@ -93,7 +93,7 @@ describe('a lease', () => {
     const { clock, world, nodes } = await twoNodes();
     await nodes[0].registry.register(anInstance({ id: 'x', leaseTtlMs: 3_000 }));
     await nodes[1].registry.setDraining('x', true);
-    await clock.advance(5_000);
+    await clock.advance(6_000);
     assert.deepEqual(statuses(nodes, 'x'), [undefined, undefined]);
     await nodes[1].registry.register(anInstance({ id: 'x' }));
     assert.deepEqual(statuses(nodes, 'x'), ['healthy', 'healthy']);
@@ -132,13 +132,13 @@ describe('a heartbeat check', () => {
   it('is critical at both nodes when none comes, and what the last one said otherwise', async () => {
     const { clock, nodes } = await twoNodes();
     await nodes[0].registry.register(anInstance({ id: 'x', checks: [check] }));
-    await clock.advance(4_100);
+    await clock.advance(5_600);
     assert.deepEqual(statuses(nodes, 'x'), ['unhealthy', 'unhealthy'], 'none since the registration');
     nodes[1].registry.beat('x', { status: 'warning', output: 'disk' });
     await clock.advance(100);
     assert.deepEqual(statuses(nodes, 'x'), ['warning', 'warning']);
     assert.equal(nodes[0].registry.instance('x')?.checks.beat?.output, 'disk');
-    await clock.advance(4_100);
+    await clock.advance(5_600);
     assert.deepEqual(statuses(nodes, 'x'), ['unhealthy', 'unhealthy']);
   });
 

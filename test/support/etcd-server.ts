@@ -1,10 +1,10 @@
 // etcd-server.ts -- a real etcd of one member, on ports and in a folder of its own
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
+import { isOpen } from './port-open.ts';
 import { findTool, type RunningServer, run, spawnServer } from './tools.ts';
 
 /** The Debian packages of what these tests run. */
@@ -72,13 +72,4 @@ export async function startEtcd(
       process = await start();
     },
   };
-}
-
-async function isOpen(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }

@@ -47,6 +47,11 @@ export class SharedWorld {
     this.nodes.get(node)!.cut();
   }
 
+  /** The node hears everything, and may write nothing for now. */
+  refuse(node: string, isRefusing: boolean): void {
+    this.nodes.get(node)!.isRefusing = isRefusing;
+  }
+
   heal(node: string): void {
     this.nodes.get(node)!.heal();
   }
@@ -80,6 +85,11 @@ export class SharedWorld {
     return this.revision;
   }
 
+  /** The time of a key runs out, also too early. */
+  expire(key: string): void {
+    this.commit([{ key, value: undefined }], [], true);
+  }
+
   renew(key: string): void {
     this.#expiries.get(key)?.cancel();
     this.#expiries.delete(key);
@@ -87,7 +97,7 @@ export class SharedWorld {
     if (ttlMs === undefined || !this.isUp) return;
     this.#expiries.set(
       key,
-      this.clock.after(ttlMs, () => this.commit([{ key, value: undefined }], [], true)),
+      this.clock.after(ttlMs, () => this.expire(key)),
     );
   }
 }
@@ -97,6 +107,7 @@ class WorldNode implements Store {
   readonly shared: SharedStore;
   readonly #world: SharedWorld;
   readonly #watchers = new Watchers(silentLogger);
+  isRefusing = false;
   #cutAtMs: number | undefined;
   /** How many batches it was told. */
   #told: number;
@@ -126,6 +137,7 @@ class WorldNode implements Store {
   async commit(mutations: readonly Mutation[], preconditions: readonly Precondition[] = []): Promise<number> {
     const batch = prepareBatch(mutations, preconditions);
     this.#refuseCut();
+    if (this.isRefusing) throw new CodedError('store_unavailable', 'the store takes no writes of this node');
     if (batch.mutations.length === 0) {
       const conflict = findConflict(preconditions, (key) => this.#world.records.get(key)?.revision ?? 0);
       if (conflict !== undefined) throw conflict;
