@@ -33,7 +33,7 @@ interface Held {
   readonly kind: 'instance' | 'beat';
   readonly id: string;
   readonly batch: CommittedBatch;
-  readonly timer: Timer;
+  timer: Timer;
   isBeingPut: boolean;
   /** The store was away when it was to be put there again. */
   isOwed: boolean;
@@ -123,11 +123,14 @@ export class Expiries {
 
   #end(key: string): void {
     const held = this.#held.get(key);
-    this.#forget(key);
     if (held === undefined) return;
-    const isDue = held.isOwed && this.#isHeard(held);
-    if (isDue) this.#hold(key, held.batch.revision);
-    else this.#options.apply(held.batch);
+    if ((held.isBeingPut || held.isOwed) && this.#isHeard(held)) {
+      held.timer = this.#options.clock.after(HOLD_MS, () => this.#end(key));
+      void this.#putAgain(held);
+      return;
+    }
+    this.#forget(key);
+    this.#options.apply(held.batch);
   }
 
   #forget(key: string): void {

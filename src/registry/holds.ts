@@ -21,13 +21,14 @@ export class Holds {
   async set(id: string, change: Partial<StoredHold>, by: Author | undefined): Promise<InstanceState> {
     return await this.#writes.inTurn([id], async () => {
       const current = this.#roster.existing(id);
-      const before = this.#roster.holdOf(id);
+      const { hold: before, revision } = this.#roster.holdOf(id);
       const hold: StoredHold = { ...before, ...change };
       if (isDeepStrictEqual(hold, before)) return current;
       const isIdle = !hold.draining && hold.maintenance === null;
-      const mutation = { key: storedKey('hold', id), value: isIdle ? undefined : hold };
+      const key = storedKey('hold', id);
       // Not without its instance: a hold left behind would meet the next one of that id.
-      await this.#writes.commit([mutation], [unchanged(id, current)], by);
+      const preconditions = [unchanged(id, current), { key, revision }];
+      await this.#writes.commit([{ key, value: isIdle ? undefined : hold }], preconditions, by);
       return this.#roster.existing(id);
     });
   }

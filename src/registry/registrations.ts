@@ -73,7 +73,8 @@ export class Registrations {
     const state = this.#options.roster.existing(id);
     if (state.isStatic) throw readOnly(id);
     checkRevision(id, state.revision, ifRevision);
-    await this.#options.writes.commit(this.removal(state), [], by);
+    // A removal that is late, by a node that died meanwhile, must not take what was registered since.
+    await this.#options.writes.commit(this.removal(state), [unchanged(id, state)], by);
   }
 
   /** One that is here, but went by itself in the store. Rejects with CodedError `conflict` when it is there. */

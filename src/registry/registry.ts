@@ -185,7 +185,7 @@ export class Registry {
 
   /** Take an instance out. Throws CodedError: `unknown_instance`, `read_only`, `precondition_failed`, `store_unavailable`. */
   async deregister(id: string, by?: Author, ifRevision?: number): Promise<void> {
-    await this.#writes.turns.take(id, () => this.#registrations.remove(id, by, ifRevision));
+    await this.#writes.inTurn([id], () => this.#registrations.remove(id, by, ifRevision));
   }
 
   /**

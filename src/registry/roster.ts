@@ -29,7 +29,7 @@ import type { StoredEntry, StoredHold, StoredStatus } from './stored.ts';
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 type Service = Mutable<Omit<ServiceState, 'instances'>> & { readonly instances: MembersById<InstanceState> };
 
-const NO_HOLD: StoredHold = { draining: false, maintenance: null };
+const NO_HOLD = { hold: { draining: false, maintenance: null } as StoredHold, revision: 0 };
 
 /** All services and instances, and the one way each kind of news changes them. */
 export class Roster {
@@ -39,7 +39,7 @@ export class Roster {
   /** Those of them that have a maintenance and nothing else. */
   readonly #unknownServices = new Set<string>();
   readonly #instances = new Map<string, InstanceState>();
-  readonly #holds = new Map<string, StoredHold>();
+  readonly #holds = new Map<string, typeof NO_HOLD>();
   readonly #restored = new Map<string, StoredStatus>();
   readonly #expiredLeases = new Set<string>();
   readonly #ejections = new Ejections();
@@ -90,8 +90,8 @@ export class Roster {
     return this.#instances.values();
   }
 
-  /** What is held of one instance, apart from its service's maintenance. */
-  holdOf(id: string): StoredHold {
+  /** What is held of one instance, apart from its service's maintenance, and when that was stored. */
+  holdOf(id: string): typeof NO_HOLD {
     return this.#holds.get(id) ?? NO_HOLD;
   }
 
@@ -127,7 +127,7 @@ export class Roster {
         if (this.#isRestoring && entry.value !== undefined) this.#restored.set(entry.id, entry.value);
         break;
       case 'hold':
-        this.#hold(entry.id, entry.value);
+        this.#hold(entry.id, entry.value, revision);
         break;
       case 'hold-service':
         this.#holdService(entry.id, entry.value);
@@ -235,9 +235,9 @@ export class Roster {
     return this.#instances.get(id);
   }
 
-  #hold(id: string, value: StoredHold | undefined): void {
-    if (value === undefined) this.#holds.delete(id);
-    else this.#holds.set(id, value);
+  #hold(id: string, hold: StoredHold | undefined, revision: number): void {
+    if (hold === undefined) this.#holds.delete(id);
+    else this.#holds.set(id, { hold, revision });
     const state = this.#instances.get(id);
     if (state !== undefined) this.#store(state, 'health');
   }
@@ -274,7 +274,7 @@ export class Roster {
     const { connections, loadReports, loadTrust, latencyMs, warmth } = draft;
     const { id } = instance;
     const service = this.#serviceFor(instance.service);
-    const hold = this.holdOf(id);
+    const { hold } = this.holdOf(id);
     const maintenance = hold.maintenance ?? service.maintenance;
     const { draining } = hold;
     const leaseExpired = this.#expiredLeases.has(id);

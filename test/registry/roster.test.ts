@@ -254,7 +254,7 @@ describe('what is held', () => {
     holdService('web', undefined);
     assert.deepEqual([status('a'), status('b')], ['healthy', 'maintenance']);
     assert.deepEqual(told(), ['health a healthy', 'health b maintenance']);
-    assert.deepEqual(roster.holdOf('b'), { draining: false, maintenance: 'own' });
+    assert.deepEqual(roster.holdOf('b').hold, { draining: false, maintenance: 'own' });
   });
 });
 
