@@ -11,11 +11,16 @@ export class Assignment {
   readonly #nodes: readonly string[];
   readonly #hashes: Uint32Array;
   readonly #replicas: number;
+  readonly #indexOf: ReadonlyMap<string, number>;
+  #lastId: string | undefined;
+  #lastHash = 0;
+  #lastNodes: readonly string[] | undefined;
 
   /** `nodes`: ids, in any order. */
   constructor(nodes: readonly string[], replicas: Replicas) {
     this.#nodes = nodes.toSorted();
     this.#hashes = Uint32Array.from(this.#nodes, hashText);
+    this.#indexOf = new Map(this.#nodes.map((node, i) => [node, i]));
     this.#replicas = replicas === 'all' ? nodes.length : Math.min(replicas, nodes.length);
   }
 
@@ -24,29 +29,55 @@ export class Assignment {
     return this.#replicas;
   }
 
-  /** The nodes that run an instance's checks, first choice first. */
+  /** The nodes that run an instance's checks, first choice first. Not to be changed. */
   nodesOf(instanceId: string): readonly string[] {
     if (this.#replicas === this.#nodes.length) return this.#nodes;
-    const hash = hashText(instanceId);
-    const scored = this.#nodes.map((node, i) => ({ node, score: mix(hash, this.#hashes[i]!) }));
-    scored.sort((a, b) => b.score - a.score || (a.node < b.node ? -1 : 1));
-    return scored.slice(0, this.#replicas).map(({ node }) => node);
+    this.#turnTo(instanceId);
+    this.#lastNodes ??= this.#best(this.#lastHash);
+    return this.#lastNodes;
   }
 
   /** Is this node one of them? As `nodesOf`, for less. */
   includes(node: string, instanceId: string): boolean {
-    if (this.#replicas === this.#nodes.length) return this.#nodes.includes(node);
-    const own = this.#nodes.indexOf(node);
-    if (own < 0) return false;
-    const hash = hashText(instanceId);
+    const own = this.#indexOf.get(node);
+    if (own === undefined || this.#replicas === this.#nodes.length) return own !== undefined;
+    this.#turnTo(instanceId);
+    const hash = this.#lastHash;
     const score = mix(hash, this.#hashes[own]!);
     let ahead = 0;
-    for (let i = 0; i < this.#nodes.length; i++) {
+    for (let i = 0; i < this.#hashes.length; i++) {
       const other = mix(hash, this.#hashes[i]!);
       if (other > score || (other === score && i < own)) ahead++;
       if (ahead >= this.#replicas) return false;
     }
     return true;
+  }
+
+  /** Whoever asks about an instance mostly asks several times in a row. */
+  #turnTo(instanceId: string): void {
+    if (instanceId === this.#lastId) return;
+    this.#lastId = instanceId;
+    this.#lastHash = hashText(instanceId);
+    this.#lastNodes = undefined;
+  }
+
+  #best(hash: number): readonly string[] {
+    const best: number[] = [];
+    const scores: number[] = [];
+    for (let i = 0; i < this.#hashes.length; i++) {
+      const score = mix(hash, this.#hashes[i]!);
+      let at = best.length;
+      // The nodes are in order: of equals the first stays ahead.
+      while (at > 0 && score > scores[at - 1]!) at--;
+      if (at >= this.#replicas) continue;
+      best.splice(at, 0, i);
+      scores.splice(at, 0, score);
+      if (best.length > this.#replicas) {
+        best.pop();
+        scores.pop();
+      }
+    }
+    return best.map((i) => this.#nodes[i]!);
   }
 }
 

@@ -17,6 +17,7 @@ import { Election } from './election.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Members } from './members.ts';
 import { joinOpinions, type Quorum, quorumOf } from './quorum.ts';
+import { Rounds } from './rounds.ts';
 import { VantageSaver } from './vantage-saver.ts';
 import { Vantages } from './vantages.ts';
 
@@ -73,7 +74,8 @@ export class Cluster {
   readonly #told = new Set<string>();
   readonly #saver: VantageSaver;
   readonly #housekeeping: Housekeeping;
-  readonly #assignmentListeners = new Set<() => void>();
+  readonly #rounds: Rounds;
+  readonly #assignmentListeners = new Set<(instanceId: string) => void>();
   readonly #electionListeners = new Set<() => void>();
   readonly #unsubscribe: () => void;
   #assignment: Assignment;
@@ -89,6 +91,7 @@ export class Cluster {
     this.#options = options;
     this.#shared = shared;
     this.#assignment = new Assignment([shared.node], options.settings.replicas);
+    this.#rounds = new Rounds({ clock, log, ids: () => this.#allIds(), visit: (id) => this.#assign(id) });
     this.#members = new Members({ store, shared, clock, log, onChange: () => this.#reassign() });
     this.#election = new Election({ store, shared, clock, log, run, onChange: () => tell(this.#electionListeners) });
     this.#saver = new VantageSaver({
@@ -128,6 +131,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#timer?.cancel();
     this.#unsubscribe();
+    this.#rounds.stop();
     await Promise.all([this.#housekeeping.stop(), this.#saver.stop()]);
     await this.#election.stop();
     await this.#members.stop();
@@ -159,8 +163,11 @@ export class Cluster {
     this.#electionListeners.add(listener);
   }
 
-  /** Hear when `isMine` may have changed, of any instance. */
-  onAssignments(listener: () => void): void {
+  /**
+   * Hear of every instance of which `isMine` may have changed. `isMine` tells it at once; this comes for one instance after
+   * the other, over several turns of the event loop.
+   */
+  onAssignments(listener: (instanceId: string) => void): void {
     this.#assignmentListeners.add(listener);
   }
 
@@ -212,18 +219,25 @@ export class Cluster {
     // Until it has said that it is here, it does what it would do alone.
     const nodes = new Set([...this.#members.all.keys(), this.node]);
     this.#assignment = new Assignment([...nodes], this.#options.settings.replicas);
-    this.#assignmentsChanged();
+    this.#rounds.ask();
   }
 
-  #assignmentsChanged(): void {
-    for (const id of [...this.#vantages.instanceIds]) {
-      // What is not ours to say any more is taken back, and what was seen alone is told.
-      if (!this.isMine(id)) this.#vantages.set(id, this.node, undefined);
-      const isSaid = this.#isAssigned(id) && this.#vantages.of(id).has(this.node);
-      if (isSaid !== this.#told.has(id)) this.#saver.mark(id);
-      this.#join(id);
-    }
-    tell(this.#assignmentListeners);
+  *#allIds(): Iterable<string> {
+    const { registry } = this.#options;
+    for (const { instance } of registry.instances()) if (instance.checks.length > 0) yield instance.id;
+    // What was told of instances that are not, or not yet.
+    for (const id of this.#vantages.instanceIds) if (registry.instance(id) === undefined) yield id;
+  }
+
+  /** Members changed, or the silence did: what does that mean for this instance? */
+  #assign(id: string): void {
+    const said = this.#vantages.of(id);
+    // What is not ours to say any more is taken back, and what was seen alone is told.
+    if (said.has(this.node) && !this.isMine(id)) this.#vantages.set(id, this.node, undefined);
+    const isSaid = said.has(this.node) && this.#isAssigned(id);
+    if (isSaid !== this.#told.has(id)) this.#saver.mark(id);
+    if (said.size > 0) this.#join(id);
+    for (const listener of this.#assignmentListeners) listener(id);
   }
 
   /** Are the others still heard of? */
@@ -239,7 +253,7 @@ export class Cluster {
         ? 'the cluster is silent: going by what this node sees'
         : 'the cluster is heard of again: going by what its nodes see';
       this.#options.log.warn(what);
-      this.#assignmentsChanged();
+      this.#rounds.ask();
     }
     this.#timer = this.#options.clock.after(LOOK_MS, () => this.#look());
   }

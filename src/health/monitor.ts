@@ -154,6 +154,11 @@ export class HealthMonitor {
     for (const watched of begun) this.#begin(watched, options.spread);
   }
 
+  /** Does any check of the instance run? */
+  isWatched(instanceId: string): boolean {
+    return this.#instances.has(instanceId);
+  }
+
   /** Stop all checks of the instance; harmless when there are none. */
   unwatch(instanceId: string): void {
     const checks = this.#instances.get(instanceId);

@@ -37,7 +37,7 @@ export class ClusterHost {
   readonly #options: ClusterHostOptions;
   readonly #startedAtMs: number;
   readonly #early: { entry: StoredEntry; revision: number }[] = [];
-  readonly #onAssignments = new Set<() => void>();
+  readonly #onAssignments = new Set<(instanceId: string) => void>();
   readonly #onElected = new Set<() => void>();
   readonly #name: string;
   #registry: Registry | undefined;
@@ -92,8 +92,8 @@ export class ClusterHost {
       },
     });
     for (const { entry, revision } of this.#early.splice(0)) cluster.take(entry, revision);
-    cluster.onAssignments(() => {
-      for (const listener of this.#onAssignments) listener();
+    cluster.onAssignments((instanceId) => {
+      for (const listener of this.#onAssignments) listener(instanceId);
     });
     cluster.onElection(() => {
       for (const listener of this.#onElected) listener();
@@ -111,8 +111,8 @@ export class ClusterHost {
     return this.#cluster?.isMine(instanceId) ?? true;
   }
 
-  /** Hear when `isMine` may have changed, of any instance. */
-  onAssignments(listener: () => void): void {
+  /** Hear of every instance of which `isMine` may have changed. */
+  onAssignments(listener: (instanceId: string) => void): void {
     this.#onAssignments.add(listener);
   }
 

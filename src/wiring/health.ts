@@ -86,12 +86,14 @@ export function startHealth(
     if (state.isStatic || cluster.isMine(id)) watchInstance(monitor, state, { spread, beats: !cluster.isShared });
     else monitor.unwatch(id);
   };
-  const watchAll = (): void => {
-    const spread = registry.instanceCount > SPREAD_ABOVE;
-    for (const state of registry.instances()) if (state.instance.checks.length > 0) watch(state, spread);
-  };
-  watchAll();
-  cluster.onAssignments(watchAll);
+  const isSpread = (): boolean => registry.instanceCount > SPREAD_ABOVE;
+  for (const state of registry.instances()) if (state.instance.checks.length > 0) watch(state, isSpread());
+  cluster.onAssignments((id) => {
+    const state = registry.instance(id);
+    // What is watched here is watched as it is registered: changes come below.
+    if (state === undefined || state.isStatic || monitor.isWatched(id) === cluster.isMine(id)) return;
+    watch(state, isSpread());
+  });
   const unsubscribe = registry.onChange(({ kind, instance }) => {
     if (instance === undefined) return;
     if (kind === 'deregister') monitor.unwatch(instance.instance.id);
